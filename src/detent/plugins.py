@@ -1,0 +1,94 @@
+"""The plug-in table: a name of a kind leads to one dotted path, and looking it up imports one module.
+
+Third parties add names through the entry-point group `detent.<kind>`. A failed import is an error that names the extra to
+install, never a silent absence.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module, metadata
+from typing import Any
+
+from detent.errors import DetentError, MissingExtraError, did_you_mean
+
+TABLE: dict[str, dict[str, str]] = {
+    "predictor": {
+        "onnx": "detent.bundle.predictors.onnx:OnnxPredictor",
+    },
+    "trainer": {
+        "lightgbm": "detent.training.trainers.lightgbm:fit",
+        "sklearn": "detent.training.trainers.sklearn:fit",
+    },
+    "check": {
+        "threshold": "detent.gate.checks.threshold:Threshold",
+        "versus": "detent.gate.checks.versus:Versus",
+        "gap": "detent.gate.checks.gap:Gap",
+        "latency": "detent.gate.checks.latency:Latency",
+        "size": "detent.gate.checks.size:Size",
+        "leakage": "detent.gate.checks.leakage:Leakage",
+        "overlap": "detent.gate.checks.overlap:Overlap",
+        "baseline": "detent.gate.checks.baseline:Baseline",
+    },
+    "detector": {
+        "psi": "detent.monitor.detectors.psi:Psi",
+        "ks": "detent.monitor.detectors.ks:Ks",
+        "chi2": "detent.monitor.detectors.chi2:Chi2",
+        "nulls": "detent.monitor.detectors.nulls:Nulls",
+    },
+    "channel": {
+        "log": "detent.monitor.channels.log:LogChannel",
+        "webhook": "detent.monitor.channels.webhook:WebhookChannel",
+    },
+    "sabotage": {
+        "leak": "detent.training.sabotage.leak:spoil",
+        "constant": "detent.training.sabotage.constant:spoil",
+        "inverted": "detent.training.sabotage.inverted:spoil",
+        "raising": "detent.training.sabotage.raising:spoil",
+    },
+}
+
+# Which extra brings a package that is not in the core install.
+EXTRAS = {"matplotlib": "report", "mlflow": "ui"}
+
+
+def names(kind: str) -> tuple[str, ...]:
+    """Return every known name of a kind, sorted; nothing is imported."""
+    return tuple(sorted({**TABLE[kind], **_third_party(kind)}))
+
+
+def load(kind: str, name: str) -> Any:
+    """Import and return the plug-in `name` of `kind`.
+
+    Raises:
+        DetentError: the name is unknown (the nearest ones are suggested).
+        MissingExtraError: the plug-in needs a package that is not installed.
+    """
+    table = {**TABLE[kind], **_third_party(kind)}
+    if name not in table:
+        raise DetentError(
+            what=f"there is no {kind} named `{name}`",
+            why=f"a {kind} is looked up by name in the plug-in table and in the entry points `detent.{kind}`",
+            fix=did_you_mean(name, tuple(table)),
+        )
+    module, _, attribute = table[name].partition(":")
+    try:
+        return getattr(import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        raise missing(error.name or "", wanted_by=f"{kind} `{name}`") from error
+
+
+def missing(package: str, *, wanted_by: str) -> MissingExtraError:
+    """Build the error for an optional package that is not installed."""
+    top = package.partition(".")[0]
+    install = f"pip install 'detent[{EXTRAS[top]}]'" if top in EXTRAS else f"pip install {top}"
+    return MissingExtraError(
+        what=f"{wanted_by} needs the package `{top}`, which is not installed",
+        why="the core install is kept small; heavy packages are extras",
+        fix=install,
+    )
+
+
+@cache
+def _third_party(kind: str) -> dict[str, str]:
+    return {point.name: point.value for point in metadata.entry_points(group=f"detent.{kind}")}

@@ -1,0 +1,46 @@
+"""One answered prediction, and the label that arrives later."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
+    """A row of the prediction log, written before the answer leaves."""
+
+    id: str
+    time: str  # ISO time of the answer
+    endpoint: str
+    route_seq: int
+    version: int  # the version chosen by the route
+    served_by: int | None  # the version whose score the caller got (the fallback, after a failure); None: nobody
+    arm: str  # "live" or "shadow"
+    propensity: float  # chance that this version was chosen for this row
+    entity: str
+    inputs: Mapping[str, Any]
+    score: float | None  # None: the chosen version failed
+    status: str  # ok | error
+    error: str  # empty when ok
+    service_seconds: float  # time inside the model
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Label:
+    """The truth about a prediction."""
+
+    prediction_id: str
+    value: float
+    at: str  # ISO time at which it reached us
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmCount:
+    """Answers of one version since a moment, as rollout decisions need them."""
+
+    version: int
+    arm: str  # live | shadow
+    requests: int
+    errors: int
