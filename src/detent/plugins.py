@@ -1,7 +1,7 @@
 """The plug-in table: a name of a kind leads to one dotted path, and looking it up imports one module.
 
-Third parties add names through the entry-point group `detent.<kind>`. A failed import is an error that names the extra to
-install, never a silent absence.
+Third parties add names through the entry-point group `detent.<kind>`. A failed import is an error that names
+the extra to install, never a silent absence.
 """
 
 from __future__ import annotations

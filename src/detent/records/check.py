@@ -15,7 +15,7 @@ class Check:
     kind: str  # plug-in name: threshold, versus, gap, latency, size, leakage, overlap, baseline
     metric: str  # roc_auc, latency_p99, size ...
     op: str  # ">=" | "<=" | ">" | "<"
-    threshold: float  # metric's own unit; seconds for latency, bytes for size; for "versus" the margin added to the champion
+    threshold: float  # metric's own unit; seconds for latency, bytes for size; "versus": margin added to champion's
     confidence: float | None  # 0.95 for "at 95%"; None: the point estimate decides
     by: str | None  # column whose values make the slices
     line: int

@@ -1,0 +1,84 @@
+"""User code named as `file.py:name`."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+from detent.errors import Place, ProjectError, did_you_mean
+
+
+def load_callable(spec: str, folder: Path) -> Any:
+    """Import `file.py` from the project folder and return what `name` is in it (a function, a class, a schema).
+
+    The folder is put on `sys.path`, so project files can import each other. A file that was imported before is not
+    executed again.
+
+    Raises:
+        ProjectError: the spec is malformed, the file is missing or outside the folder, it fails to import, or it has no
+            such name.
+    """
+    file, colon, name = spec.partition(":")
+    if not colon or not name or not file.endswith(".py"):
+        raise ProjectError(
+            what=f"`{spec}` does not name Python code",
+            why="code is named as file.py:name, relative to the project folder",
+            fix="write for example pipeline.py:retrain",
+        )
+    path = (folder / file).resolve()
+    if not path.is_relative_to(folder.resolve()) or not path.is_file():
+        near = sorted(found.name for found in folder.glob("*.py"))
+        raise ProjectError(
+            what=f"{file} is not in the project folder",
+            why=f"`{spec}` names it",
+            fix=did_you_mean(file, near) if near else "create the file",
+            where=Place(file=str(path)),
+        )
+    module = _import(path, folder.resolve())
+    if not hasattr(module, name):
+        public = sorted(known for known in vars(module) if not known.startswith("_"))
+        raise ProjectError(
+            what=f"{file} has no `{name}`",
+            why=f"`{spec}` names it",
+            fix=did_you_mean(name, public),
+            where=Place(file=str(path)),
+        )
+    return getattr(module, name)
+
+
+def _import(path: Path, folder: Path) -> Any:
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+    name = ".".join(path.relative_to(folder).with_suffix("").parts)
+    known = sys.modules.get(name)
+    if known is not None and getattr(known, "__file__", None) == str(path):
+        return known
+    module_spec = importlib.util.spec_from_file_location(name, path)
+    if module_spec is None or module_spec.loader is None:
+        raise ProjectError(
+            what=f"{path.name} can't be imported", why="Python has no loader for it", fix="give a .py file"
+        )
+    module = importlib.util.module_from_spec(module_spec)
+    sys.modules[name] = module
+    try:
+        module_spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        raise _import_error(path, error) from error
+    return module
+
+
+def _import_error(path: Path, error: Exception) -> ProjectError:
+    line: int | None = getattr(error, "lineno", None) if isinstance(error, SyntaxError) else None
+    for frame in traceback.extract_tb(error.__traceback__):
+        if frame.filename == str(path):
+            line = frame.lineno
+    return ProjectError(
+        what=f"{path.name} can't be imported",
+        why=f"{type(error).__name__}: {error}",
+        fix="mend the line below; `python " + path.name + "` shows the same error",
+        where=Place(file=str(path), line=line),
+    )

@@ -1,0 +1,51 @@
+"""The only reader of the process environment (12-factor settings)."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A value that no log, event or traceback may show. `reveal()` is the only way to it."""
+
+    _value: str = field(repr=False)
+
+    def reveal(self) -> str:
+        """Return the value itself."""
+        return self._value
+
+    def __str__(self) -> str:
+        return "********"
+
+    def __repr__(self) -> str:
+        return "Secret(********)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """What the environment says."""
+
+    api_key: Secret | None  # DETENT_API_KEY: callers of predict, feedback and metrics must show it
+    user: str  # who is at the keyboard, for the ledger
+
+
+def read_environment() -> Environment:
+    """Read every DETENT_* variable."""
+    key = os.environ.get("DETENT_API_KEY", "")
+    return Environment(api_key=Secret(key) if key else None, user=_user())
+
+
+def read_secret(name: str) -> Secret | None:
+    """Return the secret that lies in the environment variable `name`, or None."""
+    value = os.environ.get(name, "")
+    return Secret(value) if value else None
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container whose user id has no name
+        return f"uid {os.getuid()}"

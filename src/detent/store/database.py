@@ -1,0 +1,157 @@
+"""The Database port: rows and transactions. SQLite in WAL mode is the embedded implementation.
+
+SQL in this project is what SQLite and PostgreSQL both accept, with values bound as `:name`.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+from detent.errors import BusyError, DetentError, Place, StoreError
+
+Row = dict[str, Any]
+
+
+class Reader(Protocol):
+    """Whoever answers queries: a database or a transaction on it."""
+
+    def rows(self, sql: str, **values: Any) -> list[Row]:
+        """Return every row of a query."""
+        ...
+
+    def row(self, sql: str, **values: Any) -> Row | None:
+        """Return the first row of a query, or None."""
+        ...
+
+
+class Transaction(Reader, Protocol):
+    """A unit of work: all of it happens, or none of it."""
+
+    def execute(self, sql: str, **values: Any) -> int:
+        """Run a statement and return how many rows it changed."""
+        ...
+
+
+class Database(Reader, Protocol):
+    """Rows that survive. One object may be used from several threads; each process opens its own."""
+
+    @property
+    def path(self) -> Path:
+        """Where the database lives."""
+        ...
+
+    def transaction(self) -> Any:
+        """Return a context manager that gives a Transaction, commits at its end and rolls back on an exception."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the database."""
+        ...
+
+
+class SqliteDatabase:
+    """SQLite in WAL mode: readers never wait for the writer, one writer at a time."""
+
+    def __init__(self, path: Path, *, timeout: float = 5.0) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
+        self._lock = threading.RLock()
+        with _explained(path):
+            self._connection = sqlite3.connect(path, timeout=timeout, isolation_level=None, check_same_thread=False)
+            self._connection.row_factory = sqlite3.Row
+            for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
+                self._connection.execute(f"PRAGMA {pragma}")
+
+    @property
+    def path(self) -> Path:
+        """The database file."""
+        return self._path
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """Give a write transaction.
+
+        Raises:
+            BusyError: another process kept the write lock for longer than the timeout.
+            StoreError: the disk is full, or the file is damaged.
+        """
+        with self._lock, _explained(self._path):
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    def execute(self, sql: str, **values: Any) -> int:
+        """Run a statement inside the open transaction."""
+        with self._lock, _explained(self._path):
+            if not self._connection.in_transaction:
+                raise RuntimeError("execute() outside a transaction")
+            return self._connection.execute(sql, values).rowcount
+
+    def rows(self, sql: str, **values: Any) -> list[Row]:
+        """Return every row of a query as dictionaries."""
+        with self._lock, _explained(self._path):
+            return [dict(row) for row in self._connection.execute(sql, values).fetchall()]
+
+    def row(self, sql: str, **values: Any) -> Row | None:
+        """Return the first row of a query, or None."""
+        with self._lock, _explained(self._path):
+            found = self._connection.execute(sql, values).fetchone()
+            return None if found is None else dict(found)
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._connection.close()
+
+
+def open_database(path: Path) -> Database:
+    """Open (and create when missing) the embedded database."""
+    return SqliteDatabase(path)
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn SQLite's faults into errors that say what to do."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise _explain(error, path) from error
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.IntegrityError):
+            raise
+        raise _explain(error, path) from error
+
+
+def _explain(error: sqlite3.DatabaseError, path: Path) -> DetentError:
+    text = str(error)
+    where = Place(file=str(path))
+    if "locked" in text or "busy" in text:
+        return BusyError(
+            what="the database is busy",
+            why="another process holds its write lock for longer than 5 seconds",
+            fix="wait for the other `detent` command to end, or end it, and try again",
+            where=where,
+        )
+    if "full" in text or "I/O" in text or "readonly" in text or "unable to open" in text:
+        return StoreError(
+            what="the database can't be written",
+            why=f"the operating system says: {text}",
+            fix="free some disk space or mend the folder's permissions; nothing of this change was stored",
+            where=where,
+        )
+    return StoreError(
+        what="the database refused a statement",
+        why=text,
+        fix="if the file is damaged, restore it from a backup; else report this as a bug with the text above",
+        where=where,
+    )

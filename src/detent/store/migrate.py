@@ -1,0 +1,60 @@
+"""Numbered schema changes, applied once each and never edited afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import resources
+
+from detent.errors import Place, StoreError
+from detent.store.canonical import digest
+from detent.store.database import Database, Transaction
+
+_TABLE = """
+CREATE TABLE IF NOT EXISTS migrations (
+    room TEXT NOT NULL, name TEXT NOT NULL, digest TEXT NOT NULL, PRIMARY KEY (room, name)
+)
+"""
+
+
+def migrate(db: Database, packages: Sequence[str]) -> int:
+    """Apply what is missing of every package's `schema/NNNN_name.sql` and return how many files were applied.
+
+    Raises:
+        StoreError: a file that was applied earlier has been edited since.
+    """
+    with db.transaction() as tx:
+        tx.execute(_TABLE)
+        done = {
+            (row["room"], row["name"]): row["digest"] for row in tx.rows("SELECT room, name, digest FROM migrations")
+        }
+        return sum(_migrate_room(tx, package, done) for package in packages)
+
+
+def _migrate_room(tx: Transaction, package: str, done: dict[tuple[str, str], str]) -> int:
+    room = package.rpartition(".")[2]
+    files = sorted(resources.files(package).joinpath("schema").iterdir(), key=lambda file: file.name)
+    applied = 0
+    for file in (file for file in files if file.name.endswith(".sql")):
+        text = file.read_text(encoding="utf-8")
+        known = done.get((room, file.name))
+        if known is None:
+            for statement in _statements(text):
+                tx.execute(statement)
+            tx.execute(
+                "INSERT INTO migrations (room, name, digest) VALUES (:room, :name, :digest)",
+                room=room, name=file.name, digest=digest(text.encode()),
+            )  # fmt: skip
+            applied += 1
+        elif known != digest(text.encode()):
+            raise StoreError(
+                what=f"migration {room}/{file.name} was edited after it had been applied",
+                why="databases that already ran it would differ from new ones",
+                fix="restore the file and put the change into a new file with the next number",
+                where=Place(file=file.name),
+            )
+    return applied
+
+
+def _statements(text: str) -> list[str]:
+    lines = [line for line in text.splitlines() if not line.lstrip().startswith("--")]
+    return [statement.strip() for statement in "\n".join(lines).split(";\n") if statement.strip(" ;\n")]

@@ -1,0 +1,20 @@
+-- last_event --
+-- The newest event: its hash is what the next one is chained to.
+SELECT seq, time, hash FROM ledger ORDER BY seq DESC LIMIT 1
+
+-- append_event --
+INSERT INTO ledger (seq, time, kind, subject, actor, payload, observed, previous, hash)
+VALUES (:seq, :time, :kind, :subject, :actor, :payload, :observed, :previous, :hash)
+
+-- events --
+-- Events in order; a filter that is NULL lets everything through.
+SELECT seq, time, kind, subject, actor, payload, observed, previous, hash FROM ledger
+WHERE (CAST(:kind AS TEXT) IS NULL OR kind = :kind OR kind LIKE :kind || '.%')
+  AND (CAST(:subject AS TEXT) IS NULL OR subject = :subject)
+  AND (CAST(:since AS TEXT) IS NULL OR time >= :since)
+  AND (CAST(:until AS TEXT) IS NULL OR time <= :until)
+  AND seq > :after
+ORDER BY seq
+
+-- count_by_kind --
+SELECT kind, COUNT(*) AS events FROM ledger GROUP BY kind ORDER BY kind
