@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,6 +19,11 @@ Row = dict[str, Any]
 
 class Reader(Protocol):
     """Whoever answers queries: a database or a transaction on it."""
+
+    @property
+    def path(self) -> Path:
+        """Where the database lives."""
+        ...
 
     def rows(self, sql: str, **values: Any) -> list[Row]:
         """Return every row of a query."""
@@ -36,14 +41,13 @@ class Transaction(Reader, Protocol):
         """Run a statement and return how many rows it changed."""
         ...
 
+    def after_commit(self, name: str, action: Callable[[], None]) -> None:
+        """Have something done once the transaction is durable; a second action of the same name replaces the first."""
+        ...
+
 
 class Database(Reader, Protocol):
     """Rows that survive. One object may be used from several threads; each process opens its own."""
-
-    @property
-    def path(self) -> Path:
-        """Where the database lives."""
-        ...
 
     def transaction(self) -> Any:
         """Return a context manager that gives a Transaction, commits at its end and rolls back on an exception."""
@@ -61,6 +65,7 @@ class SqliteDatabase:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
         self._lock = threading.RLock()
+        self._after: dict[str, Callable[[], None]] = {}
         with _explained(path):
             self._connection = sqlite3.connect(path, timeout=timeout, isolation_level=None, check_same_thread=False)
             self._connection.row_factory = sqlite3.Row
@@ -82,9 +87,12 @@ class SqliteDatabase:
         """
         with self._lock, _explained(self._path):
             self._connection.execute("BEGIN IMMEDIATE")
+            self._after.clear()
             try:
                 yield self
                 self._connection.execute("COMMIT")
+                for action in self._after.values():
+                    action()
             except BaseException:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
@@ -96,6 +104,10 @@ class SqliteDatabase:
             if not self._connection.in_transaction:
                 raise RuntimeError("execute() outside a transaction")
             return self._connection.execute(sql, values).rowcount
+
+    def after_commit(self, name: str, action: Callable[[], None]) -> None:
+        """Remember an action for the end of the open transaction."""
+        self._after[name] = action
 
     def rows(self, sql: str, **values: Any) -> list[Row]:
         """Return every row of a query as dictionaries."""

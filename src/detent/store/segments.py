@@ -1,6 +1,7 @@
 """Append-only framed files. One writer per file; a crash can only tear the last frame, and readers stop there.
 
-Frame: length (u32, little endian), crc32 of the payload (u32), payload. Live files end in `.open`, finished ones in `.sealed`.
+Frame: length (u32, little endian), crc32 of the payload (u32), payload. Live files end in `.open`, finished ones in
+`.sealed`.
 """
 
 from __future__ import annotations
