@@ -68,12 +68,14 @@ def parse_check(text: str, line: int) -> Check:
     try:
         parsed: Any = _parser().parse(text)
     except UnexpectedEOF as error:
-        raise GrammarError(f"the check ends too early; expected {_words(error.expected)}", len(text)) from error
+        raise GrammarError(f"the check ends too early; expected {_words(set(error.expected))}", len(text)) from error
     except UnexpectedToken as error:
         if error.token.type == "$END":
-            raise GrammarError(f"the check ends too early; expected {_words(error.expected)}", len(text)) from error
+            raise GrammarError(
+                f"the check ends too early; expected {_words(set(error.expected))}", len(text)
+            ) from error
         raise GrammarError(
-            f"unexpected `{error.token}`; expected {_words(error.expected)}", error.pos_in_stream or 0
+            f"unexpected `{error.token}`; expected {_words(set(error.expected))}", error.pos_in_stream or 0
         ) from error
     except UnexpectedCharacters as error:
         expected = _words(error.allowed or set())

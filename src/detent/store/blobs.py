@@ -134,11 +134,11 @@ class RemoteBlobs:
                 self._cache.delete(digest)
         target = self._target(digest)
         try:
-            data = self._filesystem.cat_file(target)
+            data = _bytes(self._filesystem.cat_file(target))
         except FileNotFoundError as error:
             raise _absent(digest, target) from error
-        self._cache.put(_checked(bytes(data), digest, target))
-        return bytes(data)
+        self._cache.put(_checked(data, digest, target))
+        return data
 
     def path(self, digest: str) -> Path:
         """Return the cached copy, fetched and checked."""
@@ -175,6 +175,10 @@ def open_blobs(url: str, *, cache: Path | None = None) -> Blobs:
         )
     filesystem, root = fsspec.core.url_to_fs(url)
     return RemoteBlobs(filesystem, root, cache)
+
+
+def _bytes(data: str | bytes) -> bytes:
+    return data.encode() if isinstance(data, str) else data
 
 
 def _name(digest: str) -> str:
