@@ -1,0 +1,47 @@
+# Run `make help` for the list. Every target works from a fresh clone with Python 3.11 and make.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3.11
+BIN := .venv/bin
+# Byte code is kept: without it every start of the tools compiles every import anew.
+unexport PYTHONDONTWRITEBYTECODE
+unexport PYTHONPATH
+
+.PHONY: help demo up test check lock clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+
+.venv/.installed: requirements.lock pyproject.toml
+	@command -v $(PYTHON) > /dev/null || { echo "make: $(PYTHON) is not there; install Python 3.11 or say make PYTHON=/path/to/python3"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m compileall -q src > /dev/null
+	@touch $@
+
+.venv/.installed-dev: .venv/.installed requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+demo: .venv/.installed ## a year of real flights through the whole loop, about 3 minutes
+	$(BIN)/detent -C examples/flights simulate --fresh
+
+up: .venv/.installed ## serve the demo's champion for real
+	$(BIN)/detent -C examples/flights up
+
+test: .venv/.installed-dev ## every test but the slow ones
+	$(BIN)/python -m pytest
+
+check: .venv/.installed-dev ## style, types and import contracts
+	$(BIN)/ruff format --check src tests bench examples
+	$(BIN)/ruff check src tests bench examples
+	$(BIN)/pyright
+	$(BIN)/lint-imports --no-cache
+
+lock: ## renew the lock files (needs uv)
+	uv pip compile pyproject.toml --extra report --group build --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements.lock
+	uv pip compile pyproject.toml --extra report --group build --group dev --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -c requirements.lock -o requirements-dev.lock
+
+clean: ## remove the environment and what runs left behind
+	rm -rf .venv examples/*/.detent examples/*/report
