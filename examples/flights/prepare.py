@@ -89,7 +89,7 @@ def prepare(source: Path) -> dict[str, pl.DataFrame]:
         "outcomes": flights.select("flight_id", "landed_at", "late", "dep_delay", "arr_delay"),
         "departures": flights.drop_nulls("departed_at")
         .sort("departed_at", "carrier", "flight", "origin")
-        .select("departed_at", "origin", "carrier", "dep_delay"),
+        .select("departed_at", "origin", "dest", "carrier", "dep_delay"),
         "weather": pl.read_parquet(source / "weather.parquet")
         .with_columns(known_at=utc("time_hour") + WEATHER_LAG)
         .sort("known_at", "origin")

@@ -14,6 +14,7 @@ _WHERE = {
     "step": "detent.pipeline",
     "Candidate": "detent.pipeline",
     "Model": "detent.training",
+    "Split": "detent.data",
     "DetentError": "detent.errors",
     "split_by_time": "detent.data",
     "lightgbm": "detent.training",
@@ -23,6 +24,7 @@ _WHERE = {
 __all__ = [*sorted(_WHERE), "__version__"]
 
 if TYPE_CHECKING:
+    from detent.data import Split as Split
     from detent.data import split_by_time as split_by_time
     from detent.errors import DetentError as DetentError
     from detent.features import latest_known as latest_known

@@ -44,7 +44,9 @@ TABLE: dict[str, dict[str, str]] = {
         "leak": "detent.training.sabotage.leak:spoil",
         "constant": "detent.training.sabotage.constant:spoil",
         "inverted": "detent.training.sabotage.inverted:spoil",
+        "nan": "detent.training.sabotage.nan:spoil",
         "raising": "detent.training.sabotage.raising:spoil",
+        "shuffled": "detent.training.sabotage.shuffled:spoil",
     },
 }
 

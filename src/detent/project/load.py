@@ -38,6 +38,7 @@ KEYS = (
     "simulate",
 )  # fmt: skip
 TASKS = ("binary", "regression")
+_EXPECTED = ("run.succeeded", "verdict.passed", "rollout.promoted", "route.changed", "window.watched")
 _STAGES = ("shadow", "5%", "25%", "100%")
 _NAME = "abcdefghijklmnopqrstuvwxyz0123456789-_"
 
@@ -253,13 +254,14 @@ def _cron(text: str) -> str:
 
 
 def _simulate(value: Value | None) -> SimulationPlan:
-    section = value.section(("start", "until", "sample", "seed", "sabotage")) if value else None
+    section = value.section(("start", "until", "sample", "seed", "sabotage", "expect")) if value else None
     return SimulationPlan(
         start=_read(section, "start", _date, None),
         until=_read(section, "until", _date, None),
         sample=_read(section, "sample", Value.share, 1.0),
         seed=_read(section, "seed", lambda item: item.whole(low=0), 7),
         sabotage=_read(section, "sabotage", _sabotage, ()),
+        expect=_read(section, "expect", lambda item: tuple(kind.text() for kind in item.items()), _EXPECTED),
     )
 
 

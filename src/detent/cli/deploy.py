@@ -1,0 +1,31 @@
+"""`detent deploy`: start a version's way to all traffic."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("deploy")
+@click.argument("number", type=int, required=False)
+@click.option("--reason", default="operator", show_default=True, help="Why; it goes into the ledger.")
+@click.pass_obj
+def command(folder: Path, number: int | None, reason: str) -> None:
+    """Roll out version NUMBER (default: the newest). It climbs the stages of detent.yaml while `detent up` runs."""
+    from detent.errors import RefusedError
+    from detent.loop.release import release
+    from detent.loop.serve import NeighbourGateway
+    from detent.loop.workspace import open_workspace
+    from detent.registry import versions
+
+    ws = open_workspace(folder)
+    known = versions.all_versions(ws.db, ws.model)
+    if not known:
+        raise RefusedError(
+            what="there is no version to deploy",
+            why="no candidate has passed the gate yet",
+            fix="run the pipeline: detent run",
+        )
+    rollout = release(ws, NeighbourGateway(ws), number or known[-1].number, reason=reason)
+    click.echo(f"version {rollout.candidate} of {rollout.model}: {rollout.state}. {rollout.reason}")

@@ -1,0 +1,93 @@
+"""`detent`: finds the command and shows errors. Imports nothing heavy, so that `--help` answers at once."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import click
+
+from detent import __version__
+from detent.errors import DetentError
+
+# Command -> what it does. The file of the same name holds it as `command`.
+COMMANDS = {
+    "new": "make a project that runs, with its own test of the whole loop",
+    "run": "run the pipeline to a verdict; a passing candidate is registered",
+    "deploy": "roll a registered version out",
+    "rollback": "go back to the previous champion at once",
+    "up": "serve and keep watch on this machine",
+    "status": "who serves, what is rolling out, what is open",
+    "log": "the ledger, newest last",
+    "at": "what served at a moment, judged by whom, moved by whom and why",
+    "verify": "find any edited, removed or reordered row of the ledger",
+    "simulate": "replay history through the live loop under a virtual clock",
+    "sabotage": "ship a known-bad candidate, to see that it is stopped",
+}
+
+
+class _Lazy(click.Group):
+    """A group whose commands are imported when they are called, and described without importing them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        return import_module(f"detent.cli.{cmd_name}").command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from detent.errors import did_you_mean
+
+            raise click.UsageError(f"no command `{args[0]}`; {did_you_mean(args[0], tuple(COMMANDS))}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="detent")
+@click.option(
+    "-C",
+    "--project",
+    "folder",
+    type=click.Path(path_type=Path),
+    default=Path(),
+    help="Project folder (default: the current one).",
+)
+@click.pass_context
+def cli(ctx: click.Context, folder: Path) -> None:
+    """Bad models cannot reach production; good ones get there and stay fresh."""
+    ctx.obj = folder
+
+
+def main() -> None:
+    """Run the command line; a DetentError becomes its text and its exit status, never a stack trace."""
+    try:
+        cli(standalone_mode=False, prog_name="detent")
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.Abort:
+        click.echo("stopped", err=True)
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except DetentError as error:
+        click.secho("error: ", fg="red", bold=True, nl=False, err=True)
+        click.echo(str(error), err=True)
+        sys.exit(error.exit_status)
+    except BrokenPipeError:  # the reader of a pipe went away: `detent log | head`
+        sys.stderr.close()
+        sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

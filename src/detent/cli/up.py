@@ -1,0 +1,57 @@
+"""`detent up`: serve and keep watch."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from pathlib import Path
+
+import click
+
+TICK_SECONDS = 1.0
+
+
+@click.command("up")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port (default: serving.port of detent.yaml).")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.pass_obj
+def command(folder: Path, port: int | None, host: str) -> None:
+    """Serve the champion on this machine, and watch, retrain and roll out until stopped (Ctrl-C).
+
+    Listening beyond this machine needs a key: set DETENT_API_KEY, and callers send it as a bearer token.
+    """
+    from detent.errors import RefusedError
+    from detent.loop.controller import Controller
+    from detent.loop.keep_up import keep_up
+    from detent.loop.serve import OwnGateway, supervise
+    from detent.loop.workspace import open_workspace
+    from detent.pipeline import LocalExecutor
+    from detent.project.environment import read_environment
+
+    if host not in ("127.0.0.1", "localhost", "::1") and read_environment().api_key is None:
+        raise RefusedError(
+            what=f"serving on {host} needs a key",
+            why="anybody who reaches this address could ask for predictions and send labels",
+            fix="set DETENT_API_KEY to a long random text, or keep to --host 127.0.0.1",
+        )
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    ws = open_workspace(folder, actor="controller")
+    supervisor = supervise(ws, port=ws.project.serving.port if port is None else port, host=host)
+    executor = LocalExecutor(workers=2)
+    keep_up(ws)
+    supervisor.start()
+    try:
+        gateway = OwnGateway(supervisor)
+        click.echo(f"serving {ws.project.serving.endpoint} at {supervisor.address}  (Ctrl-C stops)")
+        click.echo(f"  predict   POST {supervisor.address}/v1/models/{ws.project.serving.endpoint}:predict")
+        click.echo(f"  feedback  POST {supervisor.address}/feedback")
+        click.echo(f"  metrics   GET  {supervisor.address}/metrics")
+        controller = Controller(ws, gateway, executor, tell=lambda text: click.echo(f"{ws.now():%H:%M:%S}  {text}"))
+        while not stop.wait(TICK_SECONDS):
+            controller.tick_safely()
+    finally:
+        supervisor.stop()
+        executor.close()
+    click.echo("stopped")

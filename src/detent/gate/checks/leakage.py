@@ -1,0 +1,81 @@
+"""Always on: the candidate is not too good to be true."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from detent.gate.evidence import Evidence
+from detent.gate.power import feature_power
+from detent.gate.requirements import require_rows
+from detent.gate.rule import concluded
+from detent.gate.wording import number
+from detent.records.check import INCONCLUSIVE, PASS, REJECT, Check, CheckResult
+from detent.statistics.metrics import BINARY, METRICS
+
+MAX_FEATURE = {BINARY: 0.97, "regression": 0.995}  # roc_auc; |rank correlation| or r2, of one feature alone
+MAX_MODEL = 0.995  # roc_auc or r2 of the model
+MAX_JUMP = 0.10  # roc_auc above the champion on the same rows
+_FEATURE_MEASURE = {BINARY: "roc_auc", "regression": "rank correlation or r2"}
+
+
+class Leakage:
+    """Signs that the model knows the answer: a feature that is the label, a score or a jump beyond belief."""
+
+    summary: ClassVar[str] = "No feature alone, no model and no jump over the champion may be too good to be true."
+
+    def __call__(self, check: Check, evidence: Evidence) -> CheckResult:
+        """Reject an input that the project does not make, then a telling feature, then an implausible model."""
+        allowed = frozenset(evidence.inputs) if evidence.allowed_inputs is None else evidence.allowed_inputs
+        foreign = [name for name in evidence.inputs if name not in allowed]
+        if foreign:
+            reason = (
+                f"the model reads `{'`, `'.join(foreign[:5])}`, which the project's features do not make: "
+                "it would not be known when a prediction is asked for"
+            )
+            return concluded(check, REJECT, reason, rows=evidence.rows)
+        require_rows(evidence.y, evidence.task)
+        absent = [name for name in evidence.inputs if name not in evidence.columns.columns]
+        if absent:
+            reason = f"the evaluation rows do not have the model's input `{absent[0]}`, so it can't be examined"
+            return concluded(check, INCONCLUSIVE, reason, rows=evidence.rows)
+        return _by_power(check, evidence)
+
+
+def _by_power(check: Check, evidence: Evidence) -> CheckResult:
+    limit = MAX_FEATURE.get(evidence.task, MAX_FEATURE["regression"])
+    powers = {
+        name: feature_power(evidence.columns[name], evidence.y, task=evidence.task, seed=evidence.seed)
+        for name in evidence.inputs
+    }
+    name = max(powers, key=lambda key: powers[key], default="")
+    top = powers.get(name, 0.0)
+    measure = _FEATURE_MEASURE.get(evidence.task, "power")
+    fault = ""
+    if top > limit:
+        others = sum(power > limit for power in powers.values()) - 1
+        fault = (
+            f"the feature `{name}` alone predicts the label with a {measure} of {number(top)} (limit {limit:g})"
+            f"{f', and so do {others} more' if others else ''}: it probably holds the answer"
+        )
+    fault = fault or _model_fault(evidence)
+    told = f"the most telling feature is `{name}` with a {measure} of {number(top)} alone" if powers else "no inputs"
+    return concluded(
+        check, REJECT if fault else PASS, fault or told, rows=evidence.rows, value=top if powers else None,
+        threshold=limit,
+    )  # fmt: skip
+
+
+def _model_fault(evidence: Evidence) -> str:
+    metric = METRICS["roc_auc" if evidence.task == BINARY else "r2"]
+    ours = metric.compute(evidence.y, evidence.score)
+    if ours > MAX_MODEL:
+        return f"{metric.name} is {number(ours)}, more than {MAX_MODEL:g}: too good to be true, look for leakage"
+    if evidence.champion is None or evidence.task != BINARY:
+        return ""
+    theirs = metric.compute(evidence.y, evidence.champion)
+    if ours - theirs <= MAX_JUMP:
+        return ""
+    return (
+        f"{metric.name} is {number(ours)} and the champion's {number(theirs)}: a jump of more than {MAX_JUMP:g} "
+        "is suspicious, and a human must look"
+    )

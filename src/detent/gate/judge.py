@@ -1,0 +1,156 @@
+"""Runs the checks and comes to a verdict. Pure: the time and the timer are handed in."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from detent import plugins
+from detent.errors import ProjectError
+from detent.gate.binding import Binding
+from detent.gate.evidence import Evidence
+from detent.gate.protocol import CheckPlugin
+from detent.gate.rule import concluded
+from detent.records.check import INCONCLUSIVE, PASS, REJECT, Check, CheckResult, Verdict
+from detent.statistics.metrics import UndefinedMetricError
+from detent.store.canonical import digest_of
+from detent.store.clock import iso
+
+
+def _always(kind: str, op: str, threshold: float, confidence: float | None = None) -> Check:
+    text = f"{kind} (always on)"
+    return Check(
+        text=text, kind=kind, metric=kind, op=op, threshold=threshold, confidence=confidence, by=None, line=0
+    )  # fmt: skip
+
+
+ALWAYS_ON = (
+    _always("baseline", ">", 0.5, 0.95),
+    _always("leakage", "<=", 0.97),
+    _always("overlap", "<=", 0.01),
+)
+
+
+def judge(
+    checks: Sequence[Check],
+    evidence: Evidence,
+    *,
+    binding: Binding,
+    now: datetime,
+    timer: Callable[[], float] = lambda: 0.0,
+) -> Verdict:
+    """Run the declared checks and those that are always on, and return the verdict, bound to what was judged.
+
+    One rejection rejects; else one result that is inconclusive makes the verdict inconclusive. A check that has no
+    answer for these rows is inconclusive; one that could not run at all is a rejection.
+
+    Args:
+        checks: the gate section, in order.
+        evidence: what is known about the candidate.
+        binding: the digests that the verdict speaks of.
+        now: aware time of the judgement.
+        timer: seconds from some start, such as `time.perf_counter`; by default checks take no time.
+
+    Raises:
+        ProjectError: a check makes no sense for this project: unknown metric, column or direction.
+        DetentError: there is no such kind of check, or what it needs is not installed.
+    """
+    results = tuple(_run(check, evidence, timer) for check in (*checks, *ALWAYS_ON))
+    decision = _decision(results)
+    verdict = Verdict(
+        id="",
+        decision=decision,
+        results=results,
+        model_digest=binding.model_digest,
+        data_digest=binding.data_digest,
+        policy_digest=binding.policy_digest,
+        champion_digest=binding.champion_digest,
+        reason=_reason(results, decision),
+        judged_at=iso(now),
+    )
+    return replace(verdict, id=identity(verdict))
+
+
+def identity(verdict: Verdict) -> str:
+    """Return the digest of what two runs must agree on: bindings, decisions and every value not measured on a machine.
+
+    Left out are the time, the signature, how long checks took, and of a measured result everything but its decision.
+    Numbers count with nine digits: the last ones of a sum depend on the processor.
+    """
+    return digest_of(
+        {
+            "model": verdict.model_digest,
+            "data": verdict.data_digest,
+            "policy": verdict.policy_digest,
+            "champion": verdict.champion_digest,
+            "decision": verdict.decision,
+            "results": [_agreed(result) for result in verdict.results],
+        }
+    )
+
+
+def _agreed(result: CheckResult) -> dict[str, Any]:
+    told: dict[str, Any] = {"check": result.check, "kind": result.kind, "decision": result.decision}
+    told["threshold"] = _nine_digits(result.threshold)
+    if not result.measured:
+        told |= {name: _nine_digits(getattr(result, name)) for name in ("value", "low", "high")}
+        told |= {"rows": result.rows, "reason": result.reason}
+    return told
+
+
+def _nine_digits(value: float | None) -> float | None:
+    return None if value is None else float(f"{value:.9g}")
+
+
+def _run(check: Check, evidence: Evidence, timer: Callable[[], float]) -> CheckResult:
+    plugin: CheckPlugin = plugins.load("check", check.kind)()
+    start = timer()
+    try:
+        result = _sound(plugin(check, evidence))
+    except ProjectError:
+        raise
+    except UndefinedMetricError as error:
+        result = concluded(check, INCONCLUSIVE, f"{error.what}: {error.why}", rows=evidence.rows)
+    except Exception as error:  # noqa: BLE001 a check that could not run is a failure, whatever the cause
+        told = f"the check could not run, which counts as a failure: {type(error).__name__}: {error}"
+        result = concluded(check, REJECT, told, rows=evidence.rows)
+    return replace(result, seconds=timer() - start)
+
+
+def _sound(result: CheckResult) -> CheckResult:
+    """Hold a plug-in to its contract: one of three decisions, and numbers that JSON knows."""
+    if result.decision not in (PASS, REJECT, INCONCLUSIVE):
+        raise ValueError(f"`{result.decision}` is no decision")
+    return replace(
+        result,
+        value=_finite(result.value),
+        low=_finite(result.low),
+        high=_finite(result.high),
+        threshold=_finite(result.threshold),
+    )
+
+
+def _finite(value: float | None) -> float | None:
+    return float(value) if value is not None and math.isfinite(value) else None
+
+
+def _decision(results: Sequence[CheckResult]) -> str:
+    decisions = {result.decision for result in results}
+    if REJECT in decisions:
+        return REJECT
+    return INCONCLUSIVE if INCONCLUSIVE in decisions else PASS
+
+
+def _reason(results: Sequence[CheckResult], decision: str) -> str:
+    """Return the decisive check in a sentence: of several, one that is always on, for it names the deeper fault."""
+    if decision == PASS:
+        return f"all {len(results)} checks passed"
+    guilty = [result for result in results if result.decision == decision]
+    always = {check.text for check in ALWAYS_ON}
+    decisive = next((result for result in guilty if result.check in always), guilty[0])
+    more = len(guilty) - 1
+    others = f" and {more} more of {len(results)}" if more else ""
+    return f"{decisive.reason} (check `{decisive.check}`{others})"

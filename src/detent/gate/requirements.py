@@ -1,0 +1,66 @@
+"""What must hold before anything can be measured: a metric that exists, and enough rows."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detent.errors import Place, ProjectError, did_you_mean
+from detent.gate.evidence import Evidence
+from detent.gate.wording import count
+from detent.records.check import Check
+from detent.statistics.metrics import BINARY, METRICS, Metric, UndefinedMetricError
+
+MIN_ROWS = 100  # with fewer, every interval is too wide to say anything
+MIN_CLASS = 10  # rows of the rarer class: below, resamples often miss it altogether
+
+
+def metric_of(check: Check, evidence: Evidence) -> Metric:
+    """Return the metric that a check names.
+
+    Raises:
+        ProjectError: there is none of that name for the project's task.
+    """
+    known = tuple(sorted(name for name, metric in METRICS.items() if metric.task == evidence.task))
+    if check.metric in known:
+        return METRICS[check.metric]
+    other = METRICS.get(check.metric)
+    why = f"it is for the task {other.task}" if other else "no metric has this name"
+    hint = did_you_mean(check.metric, known)
+    listing = "" if hint.startswith("known") else f" (known: {', '.join(known)})"
+    raise ProjectError(
+        what=f"`{check.metric}` is no metric of a {evidence.task} task",
+        why=f"the check `{check.text}` asks for it, and {why}",
+        fix=hint + listing,
+        where=place(check),
+    )
+
+
+def require_rows(y: NDArray[np.float64], task: str) -> None:
+    """Refuse to conclude anything from too few rows.
+
+    Raises:
+        UndefinedMetricError: no rows, fewer than 100, one class only, or fewer than 10 rows of the rarer class.
+    """
+    if len(y) < MIN_ROWS:
+        seen = f"there are only {count(len(y), 'evaluation row')}" if len(y) else "there are no evaluation rows"
+        raise _too_few(seen, f"the gate concludes nothing from fewer than {MIN_ROWS}")
+    if task != BINARY:
+        return
+    if y.min() == y.max():
+        raise _too_few(f"all {len(y):,} labels are {y[0]:g}", "nothing can be said about telling two classes apart")
+    rarer = int(min(np.count_nonzero(y == y.min()), np.count_nonzero(y == y.max())))
+    if rarer < MIN_CLASS:
+        raise _too_few(
+            f"only {rarer} of {len(y):,} labels belong to the rarer class",
+            f"the gate concludes nothing from fewer than {MIN_CLASS}",
+        )
+
+
+def place(check: Check) -> Place:
+    """Return where a check stands."""
+    return Place(file="detent.yaml", line=check.line or None, field="gate")
+
+
+def _too_few(what: str, why: str) -> UndefinedMetricError:
+    return UndefinedMetricError(what=what, why=why, fix="evaluate on more rows, such as a longer period")

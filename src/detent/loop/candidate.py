@@ -1,0 +1,96 @@
+"""A candidate on its way to the gate: a packed bundle with the rows it was trained and is judged on."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+import polars as pl
+
+from detent.bundle.facts import ManifestFacts
+from detent.bundle.pack import pack
+from detent.bundle.publish import fetch, publish
+from detent.loop import places
+from detent.loop.workspace import Workspace
+from detent.records.signature import Signature
+from detent.store.canonical import digest_of
+from detent.store.clock import iso
+from detent.training import Model
+
+_ENVIRONMENT = ("lightgbm", "numpy", "onnxruntime", "polars", "scikit-learn", "skl2onnx")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """What a run or a sabotage produced."""
+
+    run: str
+    origin: str  # "pipeline" or "sabotage:<kind>"
+    digest: str  # of the bundle's manifest
+    folder: Path  # the unpacked bundle
+    signature: Signature
+    train: pl.DataFrame  # key, time, inputs and label
+    evaluation: pl.DataFrame
+    data_digest: str  # of the evaluation rows
+    allowed_inputs: frozenset[str]  # columns that the project's feature function makes
+
+    @property
+    def bytes(self) -> int:
+        """Size of the bundle's files."""
+        return sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What a candidate is made of, as the pipeline's outputs."""
+
+    model: Model
+    train: pl.DataFrame
+    evaluation: pl.DataFrame
+    train_digest: str
+    evaluation_digest: str
+    code_digest: str
+
+
+def make_candidate(ws: Workspace, parts: Parts, *, run: str, origin: str, allowed: frozenset[str]) -> Candidate:
+    """Pack a model into a bundle, store it by digest and unpack it where servers look."""
+    project = ws.project
+    with tempfile.TemporaryDirectory(dir=ws.state) as temporary:
+        folder = Path(temporary) / "bundle"
+        folder.mkdir()
+        parts.model.save(folder)
+        facts = ManifestFacts(
+            model=ws.model,
+            task=project.target.task,
+            label=project.target.column,
+            data_digest=parts.train_digest,
+            code_digest=parts.code_digest,
+            policy_digest=project.policy_digest,
+            environment_digest=environment_digest(_ENVIRONMENT),
+            params=tuple((name, str(value)) for name, value in project.params),
+            run=run,
+            created_at=iso(ws.now()),
+            origin=origin,
+            notes=tuple(parts.model.notes),
+        )
+        pack(folder, facts=facts)
+        digest = publish(folder, ws.blobs)
+    return Candidate(
+        run=run,
+        origin=origin,
+        digest=digest,
+        folder=fetch(digest, ws.blobs, places.bundles(ws.state)),
+        signature=parts.model.signature,
+        train=parts.train,
+        evaluation=parts.evaluation,
+        data_digest=parts.evaluation_digest,
+        allowed_inputs=allowed,
+    )
+
+
+def environment_digest(packages: Sequence[str]) -> str:
+    """Return the digest of the installed versions that decide what a model computes."""
+    return digest_of({name: metadata.version(name) for name in packages})

@@ -1,0 +1,125 @@
+"""The one who turns the wheel: at each tick, look at windows, decide about rollouts and retrainings, and act.
+
+Everything it knows is in the database, so a controller that was killed goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from detent.errors import DetentError
+from detent.loop.mirror import mirror_aliases
+from detent.loop.notify import deliver
+from detent.loop.release import advance, release
+from detent.loop.traffic import Gateway
+from detent.loop.train import Outcome, train
+from detent.loop.watch import due_windows, watch
+from detent.loop.workspace import Workspace
+from detent.pipeline import LocalExecutor
+from detent.predictions import labels
+from detent.records.event import Fact
+from detent.records.finding import Finding
+from detent.records.run import RunRequest
+from detent.rollout import store as rollouts
+from detent.trigger import store as triggers
+from detent.trigger.decide import RETRAIN, cron_checked, decide
+
+Tell = Callable[[str], None]  # shows one line to whoever watches
+
+
+class Controller:
+    """One controller of one project. Two of them do no harm: each state change is guarded in its transaction."""
+
+    def __init__(self, ws: Workspace, gateway: Gateway, executor: LocalExecutor, *, tell: Tell) -> None:
+        self._ws, self._gateway, self._executor, self._tell = ws, gateway, executor, tell
+        self._last_fault = ""
+
+    def tick(self) -> None:
+        """Do everything that is due now."""
+        self.look_at_rollout()
+        findings: list[Finding] = []
+        for window in due_windows(self._ws):
+            findings += watch(self._ws, window)
+        deliver(self._ws)
+        request = self._asked_for(findings)
+        if request is not None:
+            self.retrain(request)
+
+    def tick_safely(self) -> None:
+        """Tick; what goes wrong is said and written down, and the next tick tries again."""
+        try:
+            self.tick()
+        except DetentError as error:
+            if self._last_fault != error.what:
+                self._last_fault = error.what
+                self._tell(f"this look failed: {error.what} ({error.why})")
+                self._ws.record(
+                    Fact(
+                        kind="controller.failed",
+                        subject=f"project:{self._ws.project.name}",
+                        actor=self._ws.actor,
+                        payload={"error": error.what, "why": error.why},
+                    )
+                )
+
+    def look_at_rollout(self) -> None:
+        """Take one decision about the running rollout, if there is one."""
+        before = rollouts.current(self._ws.db, self._ws.project.serving.endpoint)
+        if before is None:
+            return
+        after = advance(self._ws, self._gateway)
+        if after is not None and (after.state, after.stage) != (before.state, before.stage):
+            self._tell(after.reason)
+            if after.state != before.state:
+                mirror_aliases(self._ws)
+
+    def retrain(self, request: RunRequest) -> Outcome | None:
+        """Train, and roll the candidate out if the gate lets it in. A training that fails leaves everything as it is."""
+        ws = self._ws
+        self._tell(f"training ({request.reason}): {request.detail}")
+        try:
+            outcome = train(ws, request, executor=self._executor)
+        except DetentError as error:
+            self._tell(f"training failed: {error.what}")
+            return None
+        if outcome.verdict is None:
+            self._tell("training failed: a step of the pipeline raised; see the run's log")
+            return outcome
+        with ws.db.transaction() as tx:
+            triggers.training_judged(tx, ws.model, passed=outcome.version is not None)
+        if outcome.version is None:
+            self._tell(f"refused: {outcome.verdict.reason}")
+            return outcome
+        self._tell(f"version {outcome.version.number} passed the gate")
+        self.roll_out(outcome.version.number, reason=f"{request.reason}: {request.detail}")
+        return outcome
+
+    def roll_out(self, number: int, *, reason: str, hotfix: bool = False) -> None:
+        """Start a version's way to all traffic; a hotfix skips the shadow stage."""
+        rollout = release(self._ws, self._gateway, number, reason=reason, hotfix=hotfix)
+        if rollout.state != "running":
+            self._tell(rollout.reason)
+        mirror_aliases(self._ws)
+
+    def _asked_for(self, findings: Sequence[Finding]) -> RunRequest | None:
+        ws, plan = self._ws, self._ws.project.trigger
+        state = triggers.load_state(
+            ws.db,
+            ws.model,
+            labelled_rows=labels.count(ws.db),
+            running=False,
+            rollout_running=rollouts.current(ws.db, ws.project.serving.endpoint) is not None,
+            budget_period=plan.budget_period,
+            now=ws.now(),
+        )
+        decision = decide(plan, state, findings, now=ws.now(), actor=ws.actor)
+        with ws.db.transaction() as tx:
+            triggers.record_decision(
+                tx,
+                ws.model,
+                decision,
+                last_cron_check=cron_checked(plan, state, decision, ws.now()),
+                actor=ws.actor,
+                now=ws.now(),
+            )
+        return decision.request if decision.action == RETRAIN else None

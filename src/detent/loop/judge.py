@@ -1,0 +1,156 @@
+"""Put a candidate before the gate: score the evaluation rows with it and with the champion, then let the checks decide."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from detent.bundle.load import load
+from detent.bundle.protocol import Predictor
+from detent.bundle.sign import seal
+from detent.gate import store
+from detent.gate.binding import Binding
+from detent.gate.evidence import Evidence, row_digests
+from detent.gate.judge import judge
+from detent.loop import places
+from detent.loop.candidate import Candidate
+from detent.loop.workspace import Workspace
+from detent.records.check import PASS, Verdict
+from detent.records.event import Fact
+from detent.records.version import ModelVersion
+from detent.registry import aliases, versions
+
+CHAMPION = "champion"
+LATENCY_ROWS, LATENCY_REPEATS = 64, 5
+
+
+def champion_version(ws: Workspace) -> ModelVersion | None:
+    """Return the version that the alias `champion` points to."""
+    number = aliases.current(ws.db, ws.model, CHAMPION)
+    return None if number is None else versions.get(ws.db, ws.model, number)
+
+
+def judge_candidate(ws: Workspace, candidate: Candidate) -> Verdict:
+    """Return the sealed verdict, stored and in the ledger.
+
+    Raises:
+        ProjectError: a check names a column or metric that does not exist.
+    """
+    champion = champion_version(ws)
+    evidence = collect_evidence(ws, candidate, champion)
+    binding = Binding(
+        model_digest=candidate.digest,
+        data_digest=candidate.data_digest,
+        policy_digest=ws.project.policy_digest,
+        champion_digest=champion.digest if champion else None,
+    )
+    verdict = seal(judge(ws.project.gate, evidence, binding=binding, now=ws.now(), timer=time.perf_counter), ws.key)
+    with ws.recording(_fact(ws, candidate, verdict, champion)) as tx:
+        store.save(tx, verdict, ws.model, ws.now())
+    return verdict
+
+
+def collect_evidence(ws: Workspace, candidate: Candidate, champion: ModelVersion | None) -> Evidence:
+    """Score and measure everything the checks may ask for."""
+    project, rows = ws.project, candidate.evaluation
+    predictor = load(candidate.folder)
+    inputs = tuple(field.name for field in candidate.signature.inputs)
+    label = project.target.column
+    key, when = _key_and_time(ws)
+    shared = [name for name in (*inputs, label) if name in rows.columns and name in candidate.train.columns]
+    return Evidence(
+        task=project.target.task,
+        columns=rows.drop(label),
+        inputs=inputs,
+        y=rows[label].cast(pl.Float64).to_numpy(),
+        score=score_rows(predictor, rows),
+        champion=_champion_scores(ws, champion, rows),
+        seed=project.simulate.seed,
+        keys=rows[key] if key in rows.columns else None,
+        train_keys=candidate.train[key] if key in candidate.train.columns else None,
+        digests=row_digests(rows, shared),
+        train_digests=row_digests(candidate.train, shared),
+        train_time_max=_extreme(candidate.train, when, largest=True),
+        eval_time_min=_extreme(rows, when, largest=False),
+        allowed_inputs=candidate.allowed_inputs,
+        latency_seconds=measure_latency(predictor, rows),
+        bundle_bytes=candidate.bytes,
+    )
+
+
+def score_rows(predictor: Predictor, rows: pl.DataFrame) -> NDArray[np.float64]:
+    """Return one score per row, in order, from the model's own inputs."""
+    return predictor.predict(columns_of(rows, [field.name for field in predictor.signature.inputs]))
+
+
+def columns_of(rows: pl.DataFrame, names: Sequence[str]) -> Mapping[str, Sequence[object]]:
+    """Return the named columns as lists; a column that the rows lack is all null."""
+    return {name: rows[name].to_list() if name in rows.columns else [None] * rows.height for name in names}
+
+
+def measure_latency(predictor: Predictor, rows: pl.DataFrame) -> NDArray[np.float64]:
+    """Return seconds per single-row prediction of the exported artefact on this machine; a warm-up is left out."""
+    names = [field.name for field in predictor.signature.inputs]
+    singles = [columns_of(rows[number : number + 1], names) for number in range(min(rows.height, LATENCY_ROWS))]
+    samples = []
+    for turn in range(LATENCY_REPEATS + 1):
+        for row in singles:
+            began = time.perf_counter()
+            try:
+                predictor.predict(row)
+            except Exception:  # noqa: BLE001, S112  (a row that raises has no latency; the gate judges scores in batch)
+                continue
+            if turn:
+                samples.append(time.perf_counter() - began)
+    return np.array(samples)
+
+
+def bundle_folder(ws: Workspace, version: ModelVersion) -> Path:
+    """Return the local folder of a registered version's bundle."""
+    return places.bundles(ws.state) / version.digest
+
+
+def _champion_scores(ws: Workspace, champion: ModelVersion | None, rows: pl.DataFrame) -> NDArray[np.float64] | None:
+    return None if champion is None else score_rows(load(bundle_folder(ws, champion)), rows)
+
+
+def _key_and_time(ws: Workspace) -> tuple[str, str]:
+    source = ws.project.source(ws.project.features.rows)
+    return str(source.key), str(source.time)
+
+
+def _extreme(frame: pl.DataFrame, column: str, *, largest: bool):  # noqa: ANN202
+    if column not in frame.columns or not isinstance(frame.schema[column], pl.Datetime):
+        return None
+    return frame[column].max() if largest else frame[column].min()
+
+
+def _fact(ws: Workspace, candidate: Candidate, verdict: Verdict, champion: ModelVersion | None) -> Fact:
+    kinds = {"pass": "verdict.passed", "reject": "verdict.rejected", "inconclusive": "verdict.inconclusive"}
+    return Fact(
+        kind=kinds[verdict.decision],
+        subject=f"run:{candidate.run}",
+        actor=ws.actor,
+        payload={
+            "verdict": verdict.id,
+            "decision": verdict.decision,
+            "reason": verdict.reason,
+            "origin": candidate.origin,
+            "model": verdict.model_digest,
+            "data": verdict.data_digest,
+            "policy": verdict.policy_digest,
+            "champion": str(champion) if champion else None,
+            "checks": {result.check: result.decision for result in verdict.results},
+        },
+        observed={"seconds": round(sum(result.seconds for result in verdict.results), 3)},
+    )
+
+
+def is_pass(verdict: Verdict) -> bool:
+    """True only for a pass: inconclusive is never success."""
+    return verdict.decision == PASS

@@ -1,0 +1,27 @@
+"""Before serving: bring what was left behind by a crash, a move or a deployment without servers into order."""
+
+from __future__ import annotations
+
+from detent.errors import RefusedError
+from detent.loop.judge import champion_version
+from detent.loop.mirror import mirror_aliases
+from detent.loop.serve import NeighbourGateway
+from detent.loop.traffic import apply_route, desired_route, index_versions
+from detent.loop.workspace import Workspace
+
+
+def keep_up(ws: Workspace) -> None:
+    """Unpack what the route names, publish the route that follows from the registry, and mend MLflow's copy.
+
+    Raises:
+        RefusedError: nothing was ever deployed.
+    """
+    if champion_version(ws) is None:
+        raise RefusedError(
+            what="there is nothing to serve",
+            why="no version of this project is champion",
+            fix="detent run, then detent deploy",
+        )
+    index_versions(ws, desired_route(ws).loaded)
+    apply_route(ws, NeighbourGateway(ws), reason="start")
+    mirror_aliases(ws)

@@ -1,0 +1,57 @@
+"""MLflow shows what the ledger knows: runs, versions and aliases. A copy for people's tools, never the source of a decision."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from detent.loop.candidate import Candidate
+from detent.loop.judge import bundle_folder
+from detent.loop.workspace import Workspace
+from detent.records.check import Verdict
+from detent.records.event import Fact
+from detent.records.run import Run
+from detent.records.version import ModelVersion
+from detent.registry import aliases
+from detent.tracking.mlflow import MlflowTracker
+
+
+@cache
+def tracker(state: Path) -> MlflowTracker:
+    """Return the one tracker of a state folder in this process; opening MLflow's database takes seconds."""
+    return MlflowTracker(state)
+
+
+def mirror_run(ws: Workspace, run: Run, candidate: Candidate, verdict: Verdict) -> None:
+    """Log a run with its parameters, the gate's numbers and the bundle."""
+    metrics = {
+        f"{result.kind}.{_metric_name(result.check)}": result.value
+        for result in verdict.results
+        if result.value is not None
+    }
+    mlflow_run = tracker(ws.state).log_run(
+        run_id=run.id,
+        params={name: str(value) for name, value in ws.project.params},
+        metrics=metrics,
+        tags={"detent.verdict": verdict.decision, "detent.reason": verdict.reason, "detent.origin": candidate.origin},
+        artifacts=candidate.folder,
+        now=ws.now(),
+    )
+    ws.record(
+        Fact(kind="run.tracked", subject=f"run:{run.id}", actor=ws.actor, observed={"mlflow_run": mlflow_run})
+    )
+
+
+def mirror_version(ws: Workspace, version: ModelVersion) -> None:
+    """Register the version in MLflow under the same number."""
+    tracker(ws.state).mirror_version(version.model, version.number, bundle_folder(ws, version), version.run)
+
+
+def mirror_aliases(ws: Workspace) -> None:
+    """Bring MLflow's aliases in line with ours."""
+    tracker(ws.state).reconcile_aliases(ws.model, aliases.all_current(ws.db, ws.model))
+
+
+def _metric_name(text: str) -> str:
+    allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-. /"
+    return "".join(letter if letter in allowed else "_" for letter in text)[:200]

@@ -1,0 +1,104 @@
+"""Ship a known-bad candidate through the front door: the same gate, registry and rollout as an honest one."""
+
+from __future__ import annotations
+
+import io
+
+import polars as pl
+
+from detent import plugins
+from detent.errors import RefusedError
+from detent.loop.candidate import Candidate, Parts, make_candidate
+from detent.loop.controller import Controller
+from detent.loop.judge import bundle_folder, champion_version
+from detent.loop.mirror import mirror_version
+from detent.loop.train import candidate_fact, submit
+from detent.loop.workspace import Workspace
+from detent.records.event import Event, Fact
+from detent.records.version import ModelVersion
+from detent.rollout import store as rollouts
+from detent.store import ledger
+from detent.store.canonical import digest
+from detent.training import Model
+
+# These skip the shadow stage, as an urgent fix would: their fault shows only on live traffic, and the canary must catch it.
+HOTFIX = ("raising",)
+
+
+def ship(ws: Workspace, controller: Controller, kind: str) -> str | None:
+    """Spoil the champion, put it before the gate, and roll it out if it passes. Returns what happened in words.
+
+    None while another rollout runs: an endpoint has one at a time.
+
+    Raises:
+        RefusedError: there is no champion to spoil.
+        DetentError: no sabotage of that name.
+    """
+    if rollouts.current(ws.db, ws.project.serving.endpoint) is not None:
+        return None
+    champion = champion_version(ws)
+    if champion is None:
+        raise RefusedError(
+            what="there is no champion to spoil",
+            why="a sabotage is a champion made worse",
+            fix="run and deploy an honest model first: detent run, detent deploy",
+        )
+    candidate = spoiled(ws, champion, kind)
+    ws.record(
+        Fact(
+            kind="sabotage.shipped",
+            subject=f"run:{candidate.run}",
+            actor=ws.actor,
+            payload={"kind": kind, "reason": f"known-bad candidate `{kind}`, made from version {champion.number}"},
+        )
+    )
+    ws.record(candidate_fact(ws, candidate, {}))
+    verdict, version = submit(ws, candidate)
+    if version is None:
+        return f"sabotage `{kind}` was refused by the gate: {verdict.reason}"
+    mirror_version(ws, version)
+    controller.roll_out(version.number, reason=f"sabotage `{kind}`", hotfix=kind in HOTFIX)
+    return f"sabotage `{kind}` passed the gate as version {version.number} and is being rolled out"
+
+
+def spoiled(ws: Workspace, champion: ModelVersion, kind: str) -> Candidate:
+    """Return the champion made worse, with the rows that the champion was trained and judged on."""
+    spoil = plugins.load("sabotage", kind)
+    made = _made(ws, champion)
+    train, evaluation = (_frame(ws, made.payload[name]) for name in ("train", "evaluation"))
+    source = ws.project.source(ws.project.features.rows)
+    bad = spoil(
+        Model.load(bundle_folder(ws, champion)),
+        train,
+        evaluation,
+        label=ws.project.target.column,
+        exclude=[str(source.key), str(source.time)],
+        seed=ws.project.simulate.seed,
+    )
+    count = sum(1 for _ in ledger.read(ws.db, kind="sabotage.shipped"))
+    parts = Parts(
+        model=bad.model,
+        train=bad.train,
+        evaluation=bad.evaluation,
+        train_digest=_digest(bad.train),
+        evaluation_digest=_digest(bad.evaluation),
+        code_digest=digest(f"sabotage {kind}".encode()),
+    )
+    allowed = frozenset(made.payload["allowed_inputs"])
+    return make_candidate(
+        ws, parts, run=f"sabotage-{count + 1:02d}-{kind}", origin=f"sabotage:{kind}", allowed=allowed
+    )
+
+
+def _made(ws: Workspace, version: ModelVersion) -> Event:
+    return next(iter(ledger.read(ws.db, kind="candidate.made", subject=f"run:{version.run}")))
+
+
+def _frame(ws: Workspace, name: str) -> pl.DataFrame:
+    return pl.read_parquet(io.BytesIO(ws.blobs.get(name)))
+
+
+def _digest(frame: pl.DataFrame) -> str:
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer)
+    return digest(buffer.getvalue())

@@ -1,0 +1,92 @@
+"""Serving processes as the loop sees them: started here, or found running beside us."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from detent.loop.traffic import PREPARE_SECONDS
+from detent.loop.workspace import Workspace
+from detent.project.environment import read_environment
+from detent.serving import acknowledge, places
+from detent.serving.routes import RoutePage
+from detent.serving.settings import SupervisorSettings
+from detent.serving.supervisor import Supervisor
+
+LOOK_SECONDS = 0.02
+
+
+class OwnGateway:
+    """Serving processes of this process' supervisor."""
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        self._supervisor = supervisor
+
+    def prepare(self, versions: Sequence[int], timeout: float = PREPARE_SECONDS) -> Mapping[int, str]:
+        """Wait until every process holds the versions."""
+        return self._supervisor.prepare(versions, timeout)
+
+    def settle(self) -> None:
+        """Wait until shadows have answered what they were given."""
+        self._supervisor.settle(10.0)
+
+
+class NeighbourGateway:
+    """Serving processes that another command (`detent up`) runs on this machine; nobody, when none does."""
+
+    def __init__(self, ws: Workspace) -> None:
+        self._state, self._model = ws.state, ws.model
+
+    def prepare(self, versions: Sequence[int], timeout: float = PREPARE_SECONDS) -> Mapping[int, str]:
+        """Wait until every living process holds the versions; nothing to wait for when nobody serves."""
+        seq = RoutePage(places.route_page(self._state)).seq()
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            said = self._alive()
+            if all(one.page_seq >= seq for one in said):
+                reasons = {name: why for one in said for name, why in one.refused.items()}
+                wanted = {number: f"{self._model}/{number}" for number in versions}
+                return {number: reasons[name] for number, name in wanted.items() if name in reasons}
+            time.sleep(LOOK_SECONDS)
+        return dict.fromkeys(versions, f"the serving processes did not answer within {timeout:g} seconds")
+
+    def settle(self) -> None:
+        """Shadows of another process are read as they stand."""
+
+    def _alive(self) -> list[acknowledge.Acknowledgement]:
+        folder = places.acknowledgements(self._state)
+        slots = sorted(int(path.stem) for path in folder.glob("*.json") if path.stem.isdigit())
+        said = [acknowledge.read(folder, slot) for slot in slots]
+        return [one for one in said if one is not None and _runs(one.pid)]
+
+
+def supervise(ws: Workspace, *, port: int, host: str = "127.0.0.1", clock_file: Path | None = None) -> Supervisor:
+    """Return the supervisor of the project's serving processes, not yet started."""
+    project, key = ws.project, read_environment().api_key
+    entity = project.features.entity
+    return Supervisor(
+        SupervisorSettings(
+            state=ws.state,
+            endpoints=(project.serving.endpoint,),
+            public_key=ws.public_key,
+            workers=project.serving.workers,
+            host=host,
+            port=port,
+            entity=((project.serving.endpoint, entity),) if entity else (),
+            clock_file=clock_file,
+            api_key_digest=hashlib.sha256(key.reveal().encode()).hexdigest() if key else None,
+            entry=(sys.executable, "-m", "detent.loop.serving_entry"),
+        )
+    )
+
+
+def _runs(pid: int) -> bool:
+    with suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, 0)
+        return True
+    return False

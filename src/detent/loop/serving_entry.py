@@ -1,0 +1,32 @@
+"""The serving process of a project: a worker whose labels go into the project's database.
+
+Started by the supervisor as `python -m detent.loop.serving_entry SETTINGS`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from detent.predictions import LabelCounts, record
+from detent.records.prediction import Label
+from detent.serving.settings import from_argument
+from detent.serving.worker import main
+from detent.store.database import open_database
+
+
+def run(argument: str) -> None:
+    """Serve until told to stop."""
+    settings = from_argument(argument)
+    db = open_database(Path(settings.state) / "detent.db")
+
+    def keep(labels: Sequence[Label]) -> LabelCounts:
+        with db.transaction() as tx:
+            return record(tx, labels)
+
+    main(settings, record_labels=keep)
+
+
+if __name__ == "__main__":
+    run(sys.argv[1])

@@ -1,0 +1,155 @@
+"""Who gets the requests: the route that follows from aliases and the running rollout, handed to the serving processes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+from detent.bundle.publish import fetch
+from detent.bundle.sign import sign, write_verdict
+from detent.errors import RefusedError
+from detent.gate import store as verdicts
+from detent.loop import places
+from detent.loop.judge import CHAMPION
+from detent.loop.workspace import Workspace
+from detent.records.event import Fact
+from detent.records.rollout import Rollout
+from detent.records.route import Arm, Route
+from detent.records.version import ModelVersion
+from detent.registry import aliases, versions
+from detent.rollout import store as rollouts
+from detent.serving.locate import Located, read_index, write_index
+from detent.serving.places import route_page
+from detent.serving.routes import RoutePage
+
+ALL = 10_000
+PREPARE_SECONDS = 60.0
+
+
+class Gateway(Protocol):
+    """The serving processes, as the loop sees them."""
+
+    def prepare(self, versions: Sequence[int], timeout: float = PREPARE_SECONDS) -> Mapping[int, str]:
+        """Wait until every process holds the versions; return the reason for each one that was refused."""
+        ...
+
+    def settle(self) -> None:
+        """Wait until shadows have answered what they were given."""
+        ...
+
+
+def desired_route(ws: Workspace) -> Route:
+    """Return the route that aliases and the running rollout ask for; its sequence number is that of the present page."""
+    champion = aliases.current(ws.db, ws.model, CHAMPION)
+    previous = previous_champion(ws)
+    rollout = rollouts.current(ws.db, ws.project.serving.endpoint)
+    arms: tuple[Arm, ...] = () if champion is None else (Arm(version=champion, weight=ALL),)
+    shadows: tuple[int, ...] = ()
+    fallback = previous
+    if rollout is not None and champion is not None:
+        arms, shadows, fallback = _split(ws, rollout, champion)
+    candidate = rollout.candidate if rollout else None
+    return Route(
+        endpoint=ws.project.serving.endpoint,
+        model=ws.model,
+        seq=RoutePage(route_page(ws.state)).seq(),
+        arms=arms,
+        shadows=shadows,
+        fallback=fallback if ws.project.serving.fallback == "previous" else None,
+        loaded=tuple(dict.fromkeys(number for number in (champion, candidate, previous) if number is not None)),
+        salt=rollout.id if rollout else ws.project.serving.endpoint,
+    )
+
+
+def _split(ws: Workspace, rollout: Rollout, champion: int) -> tuple[tuple[Arm, ...], tuple[int, ...], int]:
+    weight = ws.project.rollout.stages[rollout.stage].weight
+    if weight == 0:
+        return (Arm(version=champion, weight=ALL),), (rollout.candidate,), champion
+    arms = (Arm(version=champion, weight=ALL - weight), Arm(version=rollout.candidate, weight=weight))
+    return arms, (), champion
+
+
+def previous_champion(ws: Workspace) -> int | None:
+    """Return the champion before the present one: who answers when it fails, and where a rollback goes."""
+    present = aliases.current(ws.db, ws.model, CHAMPION)
+    earlier = [change.number for change in aliases.history(ws.db, ws.model) if change.alias == CHAMPION]
+    return next((number for number in reversed(earlier) if number not in (None, present)), None)
+
+
+def apply_route(ws: Workspace, gateway: Gateway, *, reason: str) -> Route:
+    """Publish the desired route in two phases: processes first load what it names, then it takes effect at once.
+
+    Raises:
+        RefusedError: a process refused a version that would take traffic; the old route stays in force.
+    """
+    page = RoutePage(route_page(ws.state))
+    wanted = desired_route(ws)
+    _, routes = page.read()
+    before = routes.get(wanted.endpoint)
+    if before is not None and _same(before, wanted):
+        return before
+    index_versions(ws, wanted.loaded)
+    if before is not None:
+        _write(page, before, loaded=tuple(dict.fromkeys((*before.loaded, *wanted.loaded))))
+        refused = gateway.prepare(wanted.loaded)
+        for number in (*(arm.version for arm in wanted.arms), *wanted.shadows):
+            if number in refused:
+                raise RefusedError(
+                    what=f"version {number} was refused by the serving processes",
+                    why=refused[number],
+                    fix="ship a version whose bundle verifies and whose golden rows give the stored scores",
+                )
+    written = _write(page, wanted, loaded=wanted.loaded)
+    if before is None:
+        gateway.prepare(wanted.loaded)
+    ws.record(_changed(ws, before, written, reason))
+    return written
+
+
+def index_versions(ws: Workspace, numbers: Sequence[int]) -> None:
+    """Unpack the versions' bundles, signed and with their verdicts, and tell serving processes where they lie."""
+    index = dict(read_index(ws.state))
+    for number in numbers:
+        version = versions.get(ws.db, ws.model, number)
+        index[str(version)] = Located(digest=version.digest, folder=str(unpack(ws, version)))
+    write_index(ws.state, index)
+
+
+def unpack(ws: Workspace, version: ModelVersion) -> Path:
+    """Return the version's folder with signature and verdict.
+
+    The signature is made here, by the holder of the key, and only over a bundle that fits the registered digest and the
+    stored verdict; a row that was edited by hand gets no signature that fits.
+    """
+    verdict = verdicts.load(ws.db, version.verdict)
+    folder = fetch(version.digest, ws.blobs, places.bundles(ws.state))
+    if verdict is not None and verdict.model_digest == version.digest:
+        sign(folder, ws.key)
+        write_verdict(folder, verdict)
+    return folder
+
+
+def _write(page: RoutePage, route: Route, *, loaded: tuple[int, ...]) -> Route:
+    route = replace(route, loaded=loaded, seq=page.seq() + 1)
+    page.write([route])
+    return route
+
+
+def _same(one: Route, other: Route) -> bool:
+    return replace(one, seq=0) == replace(other, seq=0)
+
+
+def _changed(ws: Workspace, before: Route | None, after: Route, reason: str) -> Fact:
+    return Fact(
+        kind="route.changed",
+        subject=f"endpoint:{after.endpoint}",
+        actor=ws.actor,
+        payload={"before": _weights(before), "after": _weights(after), "shadows": list(after.shadows), "reason": reason},
+        observed={"seq": after.seq},
+    )
+
+
+def _weights(route: Route | None) -> dict[str, int]:
+    return {} if route is None else {str(arm.version): arm.weight for arm in route.arms}

@@ -1,0 +1,176 @@
+"""From data to a registered version: ingest, run the pipeline, judge, register."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from detent.errors import DetentError
+from detent.loop.candidate import Candidate, Parts, make_candidate
+from detent.loop.datasets import Datasets, feature_columns, ingest_all
+from detent.loop.judge import is_pass, judge_candidate
+from detent.loop.mirror import mirror_run, mirror_version
+from detent.loop.workspace import Workspace
+from detent.pipeline import InputFrame, LocalExecutor, RunResult, build, run
+from detent.predictions import labels
+from detent.project.code import load_callable
+from detent.records.check import Verdict
+from detent.records.event import Fact
+from detent.records.run import Run, RunRequest
+from detent.records.version import ModelVersion
+from detent.registry import versions
+from detent.store import ledger
+from detent.training import Model
+from detent.trigger import store as triggers
+
+Progress = Callable[[str, str, str], None]  # (step, state, detail)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of a training: a run, and as far as it came, a candidate, its verdict and its version."""
+
+    run: Run
+    candidate: Candidate | None = None
+    verdict: Verdict | None = None
+    version: ModelVersion | None = None  # None: the gate did not let it in, so it was not registered
+    datasets: Datasets | None = None
+
+
+def train(ws: Workspace, request: RunRequest, *, executor: LocalExecutor, progress: Progress | None = None) -> Outcome:
+    """Train on everything known now, judge the candidate, and register it if the gate lets it in.
+
+    Raises:
+        DetentError: bad data, a broken contract, an invalid pipeline; the failure is in the ledger. A step that fails
+            is no exception: the outcome's run says so.
+    """
+    run_id = _next_run(ws, request)
+    try:
+        datasets = ingest_all(ws, ws.now())
+        result = _run_pipeline(ws, datasets, run_id, executor, progress)
+    except DetentError as error:
+        ws.record(_failed(ws, run_id, {"error": error.what, "why": error.why}))
+        raise
+    if result.run.state != "succeeded":
+        broken = next(step for step in result.run.steps if step.outcome == "failed")
+        ws.record(_failed(ws, run_id, {"step": broken.step, "error": broken.error}))
+        return Outcome(run=result.run, datasets=datasets)
+    ws.record(_succeeded(ws, result.run))
+    candidate = make_candidate(
+        ws, _parts(result), run=run_id, origin="pipeline", allowed=feature_columns(ws, datasets.frames)
+    )
+    ws.record(candidate_fact(ws, candidate, {name: result.outputs[name].digest for name in ("train", "evaluation")}))
+    verdict, version = submit(ws, candidate)
+    mirror_run(ws, result.run, candidate, verdict)
+    if version is not None:
+        mirror_version(ws, version)
+    return Outcome(run=result.run, candidate=candidate, verdict=verdict, version=version, datasets=datasets)
+
+
+def submit(ws: Workspace, candidate: Candidate) -> tuple[Verdict, ModelVersion | None]:
+    """Put a candidate before the gate and register it if it passes. There is no other way into the registry."""
+    verdict = judge_candidate(ws, candidate)
+    if not is_pass(verdict):
+        return verdict, None
+    with ws.db.transaction() as tx:
+        version = versions.register(
+            tx,
+            model=ws.model,
+            digest=candidate.digest,
+            verdict=verdict,
+            run=candidate.run,
+            origin=candidate.origin,
+            now=ws.now(),
+        )
+    return verdict, version
+
+
+def candidate_fact(ws: Workspace, candidate: Candidate, rows: Mapping[str, str]) -> Fact:
+    """Say what a run made; `rows` are the digests of the stored training and evaluation rows."""
+    return Fact(
+        kind="candidate.made",
+        subject=f"run:{candidate.run}",
+        actor=ws.actor,
+        payload={
+            "bundle": candidate.digest,
+            "origin": candidate.origin,
+            "train_rows": candidate.train.height,
+            "evaluation_rows": candidate.evaluation.height,
+            "allowed_inputs": sorted(candidate.allowed_inputs),
+            **rows,
+        },
+    )
+
+
+def _next_run(ws: Workspace, request: RunRequest) -> str:
+    """Number the run and write down that it starts, in one transaction: two at once get two numbers."""
+    with ws.db.transaction() as tx:
+        number = 1 + ledger.count_by_kind(tx).get("run.started", 0)
+        run_id = f"run-{number:04d}"
+        fact = Fact(
+            kind="run.started",
+            subject=f"run:{run_id}",
+            actor=ws.actor,
+            payload={"pipeline": ws.project.pipeline, "reason": request.reason, "detail": request.detail},
+        )
+        ledger.append(tx, fact, ws.now())
+        triggers.training_started(
+            tx, ws.model, run=run_id, reason=request.reason, labelled_rows=labels.count(tx), now=ws.now()
+        )
+    return run_id
+
+
+def _run_pipeline(
+    ws: Workspace, datasets: Datasets, run_id: str, executor: LocalExecutor, progress: Progress | None
+) -> RunResult:
+    function = load_callable(ws.project.pipeline, ws.folder)
+    graph = build(function, inputs=tuple(datasets.frames), params=dict(ws.project.params))
+    inputs = {
+        name: InputFrame(digest=snapshot.id, parts=tuple(part.digest for part in snapshot.parts))
+        for name, snapshot in datasets.snapshots.items()
+    }
+    return run(
+        graph,
+        inputs=inputs,
+        folder=ws.folder,
+        state=ws.state,
+        blobs=ws.blobs,
+        db=ws.db,
+        run_id=run_id,
+        executor=executor,
+        progress=progress,
+    )
+
+
+def _parts(result: RunResult) -> Parts:
+    outputs = result.outputs
+    return Parts(
+        model=result.value("model", Model),
+        train=result.value("train", pl.DataFrame),
+        evaluation=result.value("evaluation", pl.DataFrame),
+        train_digest=outputs["train"].digest,
+        evaluation_digest=outputs["evaluation"].digest,
+        code_digest=result.code_digest,
+    )
+
+
+def _succeeded(ws: Workspace, run_record: Run) -> Fact:
+    return Fact(
+        kind="run.succeeded",
+        subject=f"run:{run_record.id}",
+        actor=ws.actor,
+        payload={"steps": {step.step: step.outcome for step in run_record.steps}},
+        observed={"seconds": {step.step: round(step.seconds, 3) for step in run_record.steps}},
+    )
+
+
+def _failed(ws: Workspace, run_id: str, payload: dict[str, object]) -> Fact:
+    return Fact(kind="run.failed", subject=f"run:{run_id}", actor=ws.actor, payload=payload)
+
+
+def log_folder(ws: Workspace, run_id: str) -> Path:
+    """Return where the steps' captured output lies."""
+    return ws.state / "runs" / run_id

@@ -1,0 +1,170 @@
+"""Look at windows of what was served: drift and failures at once, quality when the labels are in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import polars as pl
+
+from detent.bundle.codec import profile_from_json
+from detent.bundle.load import load
+from detent.bundle.protocol import Predictor
+from detent.gate import store as verdicts
+from detent.loop.judge import bundle_folder, champion_version
+from detent.loop.notify import notify
+from detent.loop.workspace import Workspace
+from detent.monitor import quality, store
+from detent.monitor.detect import detect
+from detent.predictions import join, labels_of, places, read, seal
+from detent.predictions.frames import expand_inputs
+from detent.records.event import Fact
+from detent.records.finding import INFO, SEVERITIES, Finding
+from detent.records.version import ModelVersion
+from detent.statistics.summaries import summarise
+from detent.store import ledger
+from detent.store.clock import iso, parse
+
+TRAFFIC, QUALITY = "traffic", "quality"
+OUTPUT = "prediction"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """A span of prediction times, start <= time < end, and what is looked at."""
+
+    what: str  # "traffic": inputs, outputs, failures; "quality": answers against labels
+    start: datetime
+    end: datetime
+
+
+def due_windows(ws: Workspace) -> list[Window]:
+    """Return the windows that ended and were not looked at yet, in order. Quality waits for its labels."""
+    plan = ws.project.monitor
+    due = []
+    for what, delay in ((TRAFFIC, timedelta(0)), (QUALITY, plan.labels_within)):
+        start = _watched_until(ws, what)
+        while start is not None and start + plan.window + delay <= ws.now():
+            due.append(Window(what=what, start=start, end=start + plan.window))
+            start += plan.window
+    return due
+
+
+def watch(ws: Workspace, window: Window) -> list[Finding]:
+    """Judge one window; findings, episodes and alerts are stored together, then the alerts are sent."""
+    endpoint = ws.project.serving.endpoint
+    champion = champion_version(ws)
+    seal(places.segments(ws.state), places.parquet(ws.state))
+    # Ids differ between runs with the same seed; time and entity don't, and the order decides what a bootstrap draws.
+    rows = read(ws.state, since=window.start, until=window.end).sort("time", "entity", "arm", "version")
+    rows = rows.filter(pl.col("endpoint") == endpoint)
+    found = []
+    if champion is not None:
+        found = _traffic(ws, champion, rows, window) if window.what == TRAFFIC else _quality(ws, champion, rows, window)
+    with ws.db.transaction() as tx:
+        number = champion.number if champion else None
+        store.save_findings(tx, found, endpoint=endpoint, version=number, actor=ws.actor, now=ws.now())
+        ledger.append(tx, _watched(ws, window, rows, found), ws.now())
+        notify(ws, tx, found, kinds=("drift", "errors") if window.what == TRAFFIC else ("quality", "labels"))
+    return found
+
+
+def _traffic(ws: Workspace, champion: ModelVersion, rows: pl.DataFrame, window: Window) -> list[Finding]:
+    live = rows.filter(pl.col("arm") == "live")
+    span = quality.Window(start=iso(window.start), end=iso(window.end), coverage=0.0)
+    errors = quality.error_findings(
+        requests=live.height, errors=live.filter(pl.col("status") != "ok").height, window=span
+    )
+    answered = live.filter((pl.col("version") == champion.number) & (pl.col("status") == "ok"))
+    if answered.is_empty():
+        return errors
+    folder = bundle_folder(ws, champion)
+    reference = profile_from_json((folder / "profile.json").read_bytes())
+    predictor: Predictor = load(folder)
+    kinds = [(field.name, field.kind) for field in predictor.signature.inputs]
+    columns = expand_inputs(answered, predictor.signature).to_dict()
+    current = summarise({**columns, OUTPUT: answered["score"]}, [*kinds, (OUTPUT, "number")], like=reference)
+    return errors + detect(reference, current, window_start=span.start, window_end=span.end)
+
+
+def _quality(ws: Workspace, champion: ModelVersion, rows: pl.DataFrame, window: Window) -> list[Finding]:
+    answers = served(rows)
+    if answers.is_empty():
+        return []
+    joined = join(answers, labels_of(ws.db, answers["id"]), now=ws.now())
+    labelled = joined.filter(pl.col("label").is_not_null())
+    span = quality.Window(
+        start=iso(window.start), end=iso(window.end), coverage=labelled.height / max(1, joined.height)
+    )
+    late = quality.coverage_findings(labelled=labelled.height, answered=joined.height, due=True, window=span)
+    if labelled.is_empty():
+        return late
+    return late + quality.quality_findings(
+        labelled["label"].to_numpy(),
+        labelled["answer"].to_numpy(),
+        metric=ws.project.monitor.quality,
+        floor=ws.project.monitor.floor,
+        reference_value=value_at_gate(ws, champion),
+        window=span,
+        seed=ws.project.simulate.seed,
+    )
+
+
+def served(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return one row per answered prediction, with the score that its caller got as `answer`.
+
+    That is the chosen version's score, or the fallback's where that one stepped in.
+    """
+    chosen = rows.filter(pl.col("arm") == "live").with_columns(answer=pl.col("score"))
+    stepped_in = rows.filter(pl.col("arm") == "fallback").select("id", fallback_score="score")
+    return (
+        chosen.join(stepped_in, on="id", how="left", maintain_order="left")
+        .with_columns(answer=pl.coalesce("answer", "fallback_score"))
+        .drop("fallback_score")
+        .filter(pl.col("answer").is_not_null())
+    )
+
+
+def value_at_gate(ws: Workspace, version: ModelVersion) -> float | None:
+    """Return the live metric's value when the gate judged the version; None when no check measured it."""
+    verdict = verdicts.load(ws.db, version.verdict)
+    metric = ws.project.monitor.quality
+    if verdict is None:
+        return None
+    of_metric = [result for result in verdict.results if result.kind == "threshold" and result.check.startswith(metric)]
+    return of_metric[0].value if of_metric else None
+
+
+def worst(findings: Sequence[Finding]) -> str:
+    """Return the highest severity; INFO when there is nothing."""
+    return max((finding.severity for finding in findings), key=SEVERITIES.index, default=INFO)
+
+
+def _watched_until(ws: Workspace, what: str) -> datetime | None:
+    """Return where the next window of a kind begins; None before the first champion."""
+    last = None
+    for event in ledger.read(ws.db, kind="window.watched", subject=f"{what}:{ws.project.serving.endpoint}"):
+        last = parse(event.payload["end"])
+    if last is not None:
+        return last
+    first = next(iter(ledger.read(ws.db, kind="rollout.promoted")), None)
+    return None if first is None else parse(first.time)
+
+
+def _watched(ws: Workspace, window: Window, rows: pl.DataFrame, found: Sequence[Finding]) -> Fact:
+    drift = [finding for finding in found if finding.kind == "drift" and finding.statistic == "psi"]
+    return Fact(
+        kind="window.watched",
+        subject=f"{window.what}:{ws.project.serving.endpoint}",
+        actor=ws.actor,
+        payload={
+            "what": window.what,
+            "start": iso(window.start),
+            "end": iso(window.end),
+            "rows": rows.filter(pl.col("arm") == "live").height,
+            "severity": worst(found),
+            "drift": round(max((finding.value for finding in drift), default=0.0), 6),
+            "drift_severity": worst(drift),
+        },
+    )

@@ -1,0 +1,1 @@
+"""Channels: one way to reach people per file. In: an Alert. Out: nothing, or a ChannelError."""

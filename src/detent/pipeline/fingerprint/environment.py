@@ -1,0 +1,75 @@
+"""Versions of what a function uses from outside the project."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from importlib import metadata
+from pathlib import Path
+
+import detent
+
+# Import names whose distribution is called differently; for any other such package all installed ones are searched.
+_DISTRIBUTIONS = {"sklearn": "scikit-learn", "yaml": "PyYAML", "PIL": "pillow", "cv2": "opencv-python"}
+
+
+class Environment:
+    """The interpreter and the installed packages, looked up once each."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, str] = {}
+        self._by_import_name: Mapping[str, list[str]] | None = None
+
+    def versions(self, packages: Iterable[str]) -> dict[str, str]:
+        """Return the version of Python, of detent, and of every package of this list that is not in the standard library.
+
+        A package that is installed from a folder (`pip install -e`) or by hand has no version to trust: the digest of
+        its files stands in.
+        """
+        found = {"python": f"{sys.version_info.major}.{sys.version_info.minor}", "detent": detent.__version__}
+        for package in packages:
+            if package and package not in sys.stdlib_module_names and package != "detent":
+                if package not in self._known:
+                    self._known[package] = self._version(package)
+                found[package] = self._known[package]
+        return found
+
+    def _version(self, package: str) -> str:
+        distribution = self._distribution(package)
+        if distribution is not None and not _is_editable(distribution):
+            return distribution.version
+        return _files_digest(package)
+
+    def _distribution(self, package: str) -> metadata.Distribution | None:
+        try:
+            return metadata.distribution(_DISTRIBUTIONS.get(package, package))
+        except metadata.PackageNotFoundError:
+            if self._by_import_name is None:
+                self._by_import_name = metadata.packages_distributions()
+            names = self._by_import_name.get(package)
+            return metadata.distribution(names[0]) if names else None
+
+
+def _is_editable(distribution: metadata.Distribution) -> bool:
+    text = distribution.read_text("direct_url.json")  # PEP 610
+    return bool(text) and bool(json.loads(text).get("dir_info", {}).get("editable"))
+
+
+def _files_digest(package: str) -> str:
+    try:
+        spec = importlib.util.find_spec(package)
+    except (ImportError, ValueError):
+        spec = None
+    if spec is None:
+        return "absent"
+    folders = [Path(folder) for folder in spec.submodule_search_locations or ()]
+    files = [file for folder in folders for file in sorted(folder.rglob("*")) if file.suffix in (".py", ".so", ".pyd")]
+    if not folders and spec.origin and Path(spec.origin).is_file():
+        files = [Path(spec.origin)]
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return f"files {digest.hexdigest()[:16]}"

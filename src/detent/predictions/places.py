@@ -1,0 +1,41 @@
+"""Where predictions lie inside a project's state folder, and how a segment and its Parquet files are named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+
+_DAY = "date="
+
+
+def segments(state: Path) -> Path:
+    """Return the folder in which serving processes write the log."""
+    return state / "predictions" / "segments"
+
+
+def parquet(state: Path) -> Path:
+    """Return the folder with one folder of Parquet files per day."""
+    return state / "predictions" / "parquet"
+
+
+def part(folder: Path, day: date, segment: str) -> Path:
+    """Return the file with the rows of one day out of one segment."""
+    return folder / f"{_DAY}{day.isoformat()}" / f"{segment}.parquet"
+
+
+def parts(folder: Path, first: date | None, last: date | None) -> Iterator[Path]:
+    """Yield the Parquet files of the days from `first` to `last`, both included, in order; None: no bound."""
+    for day in _days(folder, first, last):
+        yield from sorted((folder / f"{_DAY}{day.isoformat()}").glob("*.parquet"))
+
+
+def _days(folder: Path, first: date | None, last: date | None) -> Iterator[date]:
+    if first is not None and last is not None and (last - first).days < 1000:
+        # A short window looks at its own folders only, however many days there are.
+        yield from (first + timedelta(days=number) for number in range((last - first).days + 1))
+        return
+    if not folder.is_dir():
+        return
+    found = sorted(date.fromisoformat(path.name.removeprefix(_DAY)) for path in folder.glob(f"{_DAY}*"))
+    yield from (day for day in found if (first is None or day >= first) and (last is None or day <= last))

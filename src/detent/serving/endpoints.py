@@ -1,0 +1,108 @@
+"""A route with the loaded versions behind it: everything a request to one endpoint needs, looked up once per change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from detent.errors import did_you_mean
+from detent.records.route import Route
+from detent.serving.problems import Problem, unavailable
+from detent.serving.routes import RoutePage
+from detent.serving.scoring import LoadedVersion
+from detent.serving.validate import RowReader
+from detent.serving.versions import Versions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """One endpoint as this process can serve it at this moment."""
+
+    route: Route
+    versions: Mapping[int, LoadedVersion]  # ready ones among arms, fallback and shadows
+    refused: Mapping[int, str]  # why others are not ready
+    reader: RowReader | None  # reads requests, when all versions that may answer want the same inputs
+    readers: int  # distinct signatures among the versions that may answer; 0: nobody can answer
+    entity: str | None  # input field that keeps a caller on one arm
+    probability: bool  # labels are 0 or 1
+
+    def reader_for(self, number: int) -> RowReader:
+        """Return the reader of a version, or of the one that will step in because this one is not ready."""
+        version = self.versions.get(number) or self.versions.get(self.route.fallback or 0)
+        return (version or next(iter(self.versions.values()))).reader
+
+    def why_not_ready(self, number: int) -> str:
+        """Say why a version that the route names can't answer."""
+        return f"version {number} is not ready here: {self.refused.get(number, 'it is not loaded yet')}"
+
+
+class Endpoints:
+    """The newest committed routes, resolved. Ask once per request and keep the answer for its whole life."""
+
+    def __init__(self, page: RoutePage, versions: Versions, entity: Mapping[str, str], known: tuple[str, ...]) -> None:
+        self._page, self._versions, self._entity, self._known = page, versions, entity, known
+        self._seen: tuple[int, int] = (-1, -1)
+        self._table: Mapping[str, Endpoint] = MappingProxyType({})
+
+    def find(self, name: str) -> Endpoint:
+        """Return an endpoint that has arms.
+
+        Raises:
+            Problem: 404 when there is no such endpoint, 503 when nothing is deployed at it.
+        """
+        endpoint = self.table().get(name)
+        if endpoint is not None and endpoint.route.arms:
+            return endpoint
+        if endpoint is not None or name in self._known:
+            raise unavailable(
+                "not-deployed",
+                what=f"no version is deployed at the endpoint `{name}`",
+                why="its route has no arms",
+                fix="deploy a version that passed the gate (`detent deploy`)",
+            )
+        known = tuple({*self._known, *self._table})
+        raise Problem(
+            404,
+            "unknown-endpoint",
+            what=f"there is no endpoint `{name[:100]}`",
+            why="no route leads there",
+            fix=did_you_mean(name[:100], known) if known else "deploy a model first",
+        )
+
+    def table(self) -> Mapping[str, Endpoint]:
+        """Return all endpoints, after the newest route table."""
+        if self._seen != (self._page.seq(), self._versions.generation):
+            self._resolve()
+        return self._table
+
+    def missing(self) -> list[str]:
+        """Return the names of declared endpoints at which no version can answer, sorted."""
+        table = self.table()
+        return sorted(name for name in self._known if name not in table or not table[name].readers)
+
+    def _resolve(self) -> None:
+        generation = self._versions.generation
+        seq, routes = self._page.read()
+        self._table = MappingProxyType({name: self._endpoint(route) for name, route in routes.items()})
+        self._seen = (seq, generation)
+
+    def _endpoint(self, route: Route) -> Endpoint:
+        answering = {arm.version for arm in route.arms if arm.weight > 0}
+        if route.fallback is not None:
+            answering.add(route.fallback)
+        ready, refused = self._versions.ready, self._versions.refused
+        named = answering | {arm.version for arm in route.arms} | set(route.shadows)
+        versions = {number: ready[route.model, number] for number in named if (route.model, number) in ready}
+        readers = {
+            versions[number].reader.signature: versions[number].reader for number in sorted(answering & versions.keys())
+        }
+        return Endpoint(
+            route=route,
+            versions=versions,
+            refused={number: refused[route.model, number] for number in named if (route.model, number) in refused},
+            reader=next(iter(readers.values())) if len(readers) == 1 else None,
+            readers=len(readers),
+            entity=self._entity.get(route.endpoint),
+            probability=any(version.probability for version in versions.values()),
+        )

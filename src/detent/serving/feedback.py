@@ -1,0 +1,154 @@
+"""Labels that come back: body -> checked labels -> whoever keeps them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from detent.errors import BusyError, StoreError, did_you_mean
+from detent.records.prediction import Label
+from detent.serving.counters import Counters
+from detent.serving.identifiers import PredictionIds, of_probability
+from detent.serving.problems import FieldError, Problem, unavailable
+from detent.serving.validate import MAX_SHOWN, decode_json, invalid
+
+MAX_LABELS = 1_000
+
+
+class LabelTotals(Protocol):
+    """What became of a batch of labels."""
+
+    @property
+    def new(self) -> int:
+        """Labels of predictions that had none."""
+        ...
+
+    @property
+    def duplicate(self) -> int:
+        """Labels that were known with this very value."""
+        ...
+
+    @property
+    def corrected(self) -> int:
+        """Labels that replaced another value."""
+        ...
+
+
+RecordLabels = Callable[[Sequence[Label]], LabelTotals]
+"""Keeps labels in one transaction: all of them or, on BusyError and StoreError, none. Called from one thread."""
+
+
+def read_labels(body: bytes, ids: PredictionIds, at: str) -> list[Label]:
+    """Return the labels of a body `{"labels": [{"prediction_id": "...", "value": 1}, ...]}`; `at` is an ISO time.
+
+    Raises:
+        Problem: 400 for what is not JSON, 422 for fields that do not fit, 404 when an id was never given out here.
+    """
+    decoded = decode_json(body)
+    if not isinstance(decoded, dict):
+        raise invalid([FieldError(field="", message='send {"labels": [{"prediction_id": "...", "value": 1}]}')])
+    errors = _unknown_keys(decoded, "", ("labels",))
+    entries = decoded.get("labels")
+    if not isinstance(entries, list) or not 1 <= len(entries) <= MAX_LABELS:
+        count = f"{len(entries):,} labels" if isinstance(entries, list) else "no list of labels"
+        message = f"{count} in the request; send 1 to {MAX_LABELS:,}"
+        raise invalid([*errors, FieldError(field="labels", message=message)])
+    labels: list[Label] = []
+    unknown: list[FieldError] = []
+    for number, entry in enumerate(entries):
+        label, wrong = _label(entry, f"labels[{number}]", ids, at)
+        errors += wrong
+        if label is None:
+            continue
+        if ids.genuine(label.prediction_id):
+            labels.append(label)
+        else:
+            message = f"no prediction has the id {label.prediction_id[:60]!r}"
+            unknown.append(FieldError(field=f"labels[{number}].prediction_id", message=message))
+    if errors:
+        raise invalid(errors)
+    if unknown:
+        raise _never_given_out(unknown)
+    return labels
+
+
+def keep(record: RecordLabels, labels: Sequence[Label]) -> LabelTotals:
+    """Hand the labels over.
+
+    Raises:
+        Problem: 503 when they can't be stored now; none of them is stored then, and sending them again is safe.
+    """
+    try:
+        return record(labels)
+    except (BusyError, StoreError) as error:
+        raise unavailable(
+            "labels-not-stored",
+            what="the labels could not be stored; none of them was",
+            why=f"{error.what}: {error.why}",
+            fix="send the same request again: labels that are known already are only counted",
+        ) from error
+
+
+def receipt(totals: LabelTotals, counters: Counters) -> bytes:
+    """Count the labels and return the body of the answer."""
+    counters.add("labels_accepted", totals.new)
+    counters.add("labels_duplicate", totals.duplicate)
+    counters.add("labels_corrected", totals.corrected)
+    return msgspec.json.encode({"accepted": totals.new, "duplicate": totals.duplicate, "corrected": totals.corrected})
+
+
+def _label(entry: Any, spot: str, ids: PredictionIds, at: str) -> tuple[Label | None, list[FieldError]]:
+    if not isinstance(entry, dict):
+        return None, [FieldError(field=spot, message='a label is {"prediction_id": "...", "value": 1}')]
+    errors = _unknown_keys(entry, f"{spot}.", ("prediction_id", "value"))
+    id_, value = entry.get("prediction_id"), entry.get("value")
+    if not isinstance(id_, str) or not id_:
+        message = "missing; send the `id` of the answer" if id_ is None else "it must be a string"
+        errors.append(FieldError(field=f"{spot}.prediction_id", message=message))
+        id_ = ""
+    number = _finite(value)
+    if number is None:
+        message = (
+            "missing; it must be a number, true or false"
+            if value is None
+            else "it must be a finite number, true or false"
+        )
+        errors.append(FieldError(field=f"{spot}.value", message=message))
+    elif number not in (0.0, 1.0) and id_ and ids.genuine(id_) and of_probability(id_):
+        errors.append(FieldError(field=f"{spot}.value", message=f"{value} is neither 0 nor 1, and the model is binary"))
+    if errors or number is None:
+        return None, errors
+    return Label(prediction_id=id_, value=number, at=at), []
+
+
+def _finite(value: Any) -> float | None:
+    if not isinstance(value, bool | int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _unknown_keys(entry: dict[Any, Any], prefix: str, known: tuple[str, ...]) -> list[FieldError]:
+    return [
+        FieldError(field=f"{prefix}{key}", message=f"unknown field; {did_you_mean(str(key), known)}")
+        for key in entry
+        if key not in known
+    ]
+
+
+def _never_given_out(unknown: list[FieldError]) -> Problem:
+    return Problem(
+        404,
+        "unknown-prediction",
+        what="a label names a prediction that was never given out here",
+        why=f"{unknown[0].field}: {unknown[0].message}"
+        + (f" (and {len(unknown) - 1} more)" if len(unknown) > 1 else ""),
+        fix="send the `id` of an answer of this installation; no label of this request was stored",
+        errors=tuple(unknown[:MAX_SHOWN]),
+    )

@@ -1,0 +1,54 @@
+"""The prediction log of one worker: rows are in the kernel's hands before their answer leaves.
+
+Promise: an answered prediction survives the death (SIGKILL) of any process. It does not promise to survive a power cut:
+the file is synced when it is sealed.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from datetime import date, datetime
+from pathlib import Path
+
+import msgspec
+
+from detent.records.prediction import Prediction
+from detent.store.segments import SegmentWriter
+
+
+class PredictionLog:
+    """Appends predictions to the segments of one owner. Safe for several threads."""
+
+    def __init__(self, folder: Path, owner: str, *, max_bytes: int) -> None:
+        self._writer = SegmentWriter(folder, owner, max_bytes=max_bytes)
+        self._lock = threading.Lock()
+        self._encode = msgspec.json.Encoder().encode
+        self._day: date | None = None  # of the rows in the live segment
+
+    def append(self, predictions: Sequence[Prediction], now: datetime) -> None:
+        """Write the rows of one answer with one system call.
+
+        Raises:
+            StoreError: the disk is full; none of the rows is in the log.
+        """
+        payloads = [self._encode(prediction) for prediction in predictions]
+        with self._lock:
+            self._turn(now.date())
+            self._writer.append(payloads)
+            self._day = now.date()
+
+    def turn(self, now: datetime) -> None:
+        """Seal the live segment once its day is over, so that each day's rows can move to that day's Parquet folder."""
+        with self._lock:
+            self._turn(now.date())
+
+    def close(self) -> None:
+        """Seal the live segment."""
+        with self._lock:
+            self._writer.seal()
+
+    def _turn(self, today: date) -> None:
+        if self._day is not None and self._day != today:
+            self._writer.seal()
+            self._day = None

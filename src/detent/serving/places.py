@@ -1,0 +1,40 @@
+"""Where serving keeps its files inside a project's state folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def route_page(state: Path) -> Path:
+    """Return the shared page with the routes."""
+    return state / "serving" / "routes.page"
+
+
+def version_index(state: Path) -> Path:
+    """Return the file that says in which local folder each version lies."""
+    return state / "serving" / "versions.json"
+
+
+def acknowledgements(state: Path) -> Path:
+    """Return the folder in which each worker says what it holds."""
+    return state / "serving" / "workers"
+
+
+def counter_files(state: Path) -> Path:
+    """Return the folder with one file of shared counters per worker."""
+    return state / "serving" / "counters"
+
+
+def worker_logs(state: Path) -> Path:
+    """Return the folder with what workers print."""
+    return state / "serving" / "logs"
+
+
+def segments(state: Path) -> Path:
+    """Return the folder of the prediction log."""
+    return state / "predictions" / "segments"
+
+
+def prediction_key(state: Path) -> Path:
+    """Return the secret that makes prediction ids unforgeable."""
+    return state / "keys" / "predictions.key"

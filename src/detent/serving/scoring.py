@@ -1,0 +1,81 @@
+"""Typed rows -> one outcome per row. A row that makes the model fail hurts no other row."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from time import perf_counter
+
+from detent.bundle.protocol import Predictor
+from detent.errors import DetentError
+from detent.serving.validate import Row, RowReader
+
+MAX_ERROR = 300  # characters of a failure that are kept
+_SLACK = 1e-6  # float32 arithmetic may leave a probability this far outside 0..1
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedVersion:
+    """A version that was admitted and that gave its golden scores in this process."""
+
+    model: str
+    number: int
+    predictor: Predictor
+    reader: RowReader
+    probability: bool  # scores must lie in 0..1
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a model said about one row."""
+
+    score: float | None  # None: it failed
+    error: str  # "" when it answered
+    seconds: float  # this row's share of the time inside the model
+
+
+def score(version: LoadedVersion, rows: Sequence[Row]) -> list[Outcome]:
+    """Run the model on rows of its own signature, in one call; if that call fails, row by row."""
+    outcomes = _call(version, rows)
+    if outcomes is not None:
+        return outcomes
+    return [_call_one(version, row) for row in rows]
+
+
+def _call(version: LoadedVersion, rows: Sequence[Row]) -> list[Outcome] | None:
+    if len(rows) == 1:
+        return [_call_one(version, rows[0])]
+    began = perf_counter()
+    try:
+        scores = version.predictor.predict(version.reader.columns(rows)).tolist()
+    except Exception:  # noqa: BLE001 - a model may raise anything; every row is tried alone next
+        return None
+    share = (perf_counter() - began) / len(rows)
+    if len(scores) != len(rows):
+        return None
+    return [_judge(version, value, share) for value in scores]
+
+
+def _call_one(version: LoadedVersion, row: Row) -> Outcome:
+    began = perf_counter()
+    try:
+        scores = version.predictor.predict(version.reader.columns((row,))).tolist()
+    except DetentError as error:
+        return Outcome(None, f"{error.what}: {error.why}"[:MAX_ERROR], perf_counter() - began)
+    except Exception as error:  # noqa: BLE001 - whatever a model raises is a failed prediction, never a crash
+        return Outcome(None, f"{type(error).__name__}: {error}"[:MAX_ERROR], perf_counter() - began)
+    seconds = perf_counter() - began
+    if len(scores) != 1:
+        return Outcome(None, f"the model gave {len(scores)} scores for one row", seconds)
+    return _judge(version, scores[0], seconds)
+
+
+def _judge(version: LoadedVersion, value: float, seconds: float) -> Outcome:
+    if not math.isfinite(value):
+        return Outcome(None, f"the score is {value}", seconds)
+    if version.probability and not 0.0 <= value <= 1.0:
+        if not -_SLACK <= value <= 1.0 + _SLACK:
+            return Outcome(None, f"the probability {value!r} lies outside 0..1", seconds)
+        value = min(1.0, max(0.0, value))
+    return Outcome(value, "", seconds)

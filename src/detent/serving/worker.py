@@ -1,0 +1,203 @@
+"""One serving process: it puts the parts together, follows the route page, answers, and ends cleanly.
+
+Versions are loaded before the socket is accepted from, so a fresh or restarted worker never answers "not ready" for a
+version it could load. Callers wait in the socket's queue meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import uvicorn
+import uvloop
+
+from detent.serving import acknowledge, places
+from detent.serving.acknowledge import Acknowledgement
+from detent.serving.admission import admit_version
+from detent.serving.app import App, Parts
+from detent.serving.counters import Counters
+from detent.serving.endpoints import Endpoints
+from detent.serving.feedback import RecordLabels
+from detent.serving.gateway import Gateway
+from detent.serving.identifiers import PredictionIds, load_or_create_key
+from detent.serving.locate import Locate, locate_by_index
+from detent.serving.log import PredictionLog
+from detent.serving.routes import RoutePage
+from detent.serving.settings import WorkerSettings
+from detent.serving.shadows import Shadows
+from detent.serving.versions import Versions
+from detent.store.clock import Clock, SystemClock, VirtualClock
+
+LOG = logging.getLogger(__name__)
+POLL_SECONDS = 0.02  # how often an idle worker looks at the page for versions to load; answers look at it every time
+
+
+def main(settings: WorkerSettings, *, locate: Locate | None = None, record_labels: RecordLabels | None = None) -> None:
+    """Run one worker until SIGTERM, or until its supervisor is gone.
+
+    `locate` finds a version's folder (the index in the state folder when None). `record_labels` keeps labels; it is
+    called from one thread at a time.
+
+    Raises:
+        DetentError: the slot is taken, or a file of the state folder is damaged.
+    """
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    worker = Worker(settings, locate=locate, record_labels=record_labels)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(worker.run())
+
+
+class Worker:
+    """The parts of one process and their life."""
+
+    def __init__(self, settings: WorkerSettings, *, locate: Locate | None, record_labels: RecordLabels | None) -> None:
+        state = Path(settings.state)
+        self._settings, self._state = settings, state
+        self._page = RoutePage(places.route_page(state))
+        self._counters = Counters(places.counter_files(state), settings.slot)
+        self._clock: Clock = SystemClock() if settings.clock_file is None else VirtualClock(Path(settings.clock_file))
+        ids = PredictionIds(
+            load_or_create_key(places.prediction_key(state)), slot=settings.slot, start=self._counters.get("starts")
+        )
+        admit = partial(
+            admit_version, locate=locate or locate_by_index(state), public=bytes.fromhex(settings.public_key)
+        )
+        self._versions = Versions(admit, partial(self._counters.add, "loads"))
+        endpoints = Endpoints(self._page, self._versions, dict(settings.entity), settings.endpoints)
+        self._log = PredictionLog(places.segments(state), f"w{settings.slot}", max_bytes=settings.log_bytes)
+        self._shadows = Shadows(self._counters, self._log)
+        self.app = App(
+            Parts(
+                gateway=Gateway(
+                    endpoints=endpoints,
+                    counters=self._counters,
+                    ids=ids,
+                    log=self._log,
+                    shadows=self._shadows,
+                    clock=self._clock,
+                ),
+                endpoints=endpoints,
+                counters=self._counters,
+                counter_folder=places.counter_files(state),
+                ids=ids,
+                clock=self._clock,
+                record_labels=record_labels,
+                api_key_digest=settings.api_key_digest,
+            )
+        )
+        self._loader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="loader")
+        self._followed = -1  # sequence number of the table that was acknowledged
+        self._address = ""
+
+    async def run(self) -> None:
+        """Load, answer, stop."""
+        listener = _listener(self._settings)
+        self._address = _address(listener)
+        server = uvicorn.Server(
+            uvicorn.Config(
+                self.app,
+                http="httptools",
+                loop="uvloop",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_keep_alive=75,
+                timeout_graceful_shutdown=max(1, round(self._settings.grace)),
+                backlog=2048,
+            )
+        )
+        _stop_on_signals(server)
+        await self.follow()
+        watch = asyncio.create_task(self._watch(server))
+        try:
+            await server.serve(sockets=[listener])
+        finally:
+            watch.cancel()
+            self.close()
+
+    async def follow(self) -> None:
+        """Bring the versions in line with the newest routes, and say so to the supervisor."""
+        loop = asyncio.get_running_loop()
+        seq, table = self._page.read()
+        await loop.run_in_executor(self._loader, self._versions.follow, tuple(table.values()))
+        ready, refused = self._versions.ready, self._versions.refused
+        said = Acknowledgement(
+            pid=os.getpid(),
+            page_seq=seq,
+            address=self._address,
+            ready=tuple(sorted(f"{model}/{number}" for model, number in ready)),
+            refused={f"{model}/{number}": reason for (model, number), reason in sorted(refused.items())},
+        )
+        self._counters.set("route_seq", seq)
+        self._counters.set("routes_torn", self._page.torn)
+        self._counters.set("versions_ready", len(ready))
+        self._counters.set("versions_refused", len(refused))
+        folder = places.acknowledgements(self._state)
+        await loop.run_in_executor(self._loader, acknowledge.write, folder, self._settings.slot, said)
+        self._followed = seq
+
+    def close(self) -> None:
+        """Finish labels and shadows that are under way, seal the log and give the slot free."""
+        self.app.close()
+        self._shadows.close(self._settings.grace)
+        self._log.close()
+        self._counters.close()
+        self._loader.shutdown(wait=False, cancel_futures=True)
+
+    async def _watch(self, server: uvicorn.Server) -> None:
+        """Follow the page, turn the log over at midnight, and notice when the supervisor is gone."""
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            parent = self._settings.parent
+            if parent and os.getppid() != parent:
+                LOG.warning("action=stop reason='the supervisor is gone'")
+                server.should_exit = True
+                return
+            try:
+                self._log.turn(self._clock.now())
+                if self._page.seq() != self._followed:
+                    await self.follow()
+            except Exception:
+                # Whatever fails here (a full disk, a damaged file) must not stop the answers; it is tried again.
+                LOG.exception("action=follow")
+                await asyncio.sleep(1.0)
+
+
+def _stop_on_signals(server: uvicorn.Server) -> None:
+    """Turn SIGTERM and SIGINT into a clean end.
+
+    uvicorn sends itself the signal again once it has stopped; without a handler of ours that would end the process before
+    the log is sealed.
+    """
+
+    def stop(*_: object) -> None:
+        server.should_exit = True
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+
+
+def _listener(settings: WorkerSettings) -> socket.socket:
+    if settings.listener is not None:
+        return socket.socket(fileno=settings.listener)
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    listener.bind((settings.host, settings.port))
+    listener.listen(2048)
+    return listener
+
+
+def _address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://{host}:{port}"

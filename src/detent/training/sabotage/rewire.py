@@ -1,0 +1,54 @@
+"""Change what a finished graph says, and describe the changed model as if it had been trained so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+
+from detent.records.signature import STRING, Signature
+from detent.training.assemble import assemble
+from detent.training.export.onnx import Graph, concat, reopen
+from detent.training.model import Model
+from detent.training.table import Table, tabulate
+
+Change = Callable[[Graph, str, Table], str]  # (open graph, name of its score, training rows) -> name of the new score
+
+
+def rewire(
+    model: Model, train: pl.DataFrame, change: Change, *, label: str, exclude: Sequence[str], note: str
+) -> Model:
+    """Return the model with `change` behind its score: new graph, golden rows and reference profile."""
+    table = training_table(model, train, label=label, exclude=exclude)
+    graph, score = reopen(model.onnx)
+    onnx = graph.finish(change(graph, score, table), model.signature)
+    return assemble(onnx, table, native=None, params=dict(model.params), notes=(note,))
+
+
+def training_table(model: Model, train: pl.DataFrame, *, label: str, exclude: Sequence[str]) -> Table:
+    """Return the training rows with the model's own signature."""
+    table = tabulate(train, label=label, exclude=exclude, task=model.task)
+    inputs = table.inputs.select(field.name for field in model.signature.inputs)
+    return replace(table, signature=model.signature, inputs=inputs)
+
+
+def row_hash(graph: Graph, score: str, signature: Signature, *, seed: int) -> str:
+    """Add a number in [0, 1) per row ([n, 1]) that looks random and depends on the row's numbers only.
+
+    frac(|sin(weighted sum)| * 43758.5453): the hash that shaders use. A model without numbers hashes its own score.
+    """
+    names = [field.name for field in signature.inputs if field.kind != STRING] or [score]
+    joined = concat(graph, names)
+    zero = graph.constant(np.zeros(1, dtype=np.float32))
+    known = graph.add("Where", graph.add("IsNaN", joined), zero, joined)
+    weights = np.random.default_rng(seed).uniform(1.0, 20.0, size=(len(names), 1)).astype(np.float32)
+    mixed = graph.add("Abs", graph.add("Sin", graph.add("MatMul", known, graph.constant(weights))))
+    large = graph.add("Mul", mixed, graph.constant(np.array([43758.5453], dtype=np.float32)))
+    return graph.add("Sub", large, graph.add("Floor", large))
+
+
+def below(graph: Graph, value: str, limit: float) -> str:
+    """Add `value < limit` ([n, 1], boolean)."""
+    return graph.add("Less", value, graph.constant(np.array([limit], dtype=np.float32)))
