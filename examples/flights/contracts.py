@@ -12,8 +12,8 @@ class Flights(pa.DataFrameModel):
     """The schedule."""
 
     flight_id: str = pa.Field(unique=True)
-    predict_at: pl.Datetime = pa.Field(dtype_kwargs={"time_unit": "us", "time_zone": "UTC"})
     origin: str = pa.Field(isin=AIRPORTS)
+    scheduled_minutes: pl.Int16 = pa.Field(gt=0, lt=1500)
 
 
 class Outcomes(pa.DataFrameModel):
@@ -21,3 +21,11 @@ class Outcomes(pa.DataFrameModel):
 
     flight_id: str = pa.Field(unique=True)
     late: pl.Int8 = pa.Field(isin=[0, 1])
+
+
+class Weather(pa.DataFrameModel):
+    """Hourly observations."""
+
+    origin: str = pa.Field(isin=AIRPORTS)
+    temp: float = pa.Field(ge=-40, le=120, nullable=True)  # Fahrenheit
+    visib: float = pa.Field(ge=0, nullable=True)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import polars as pl
 from features import features
 
-from detent import Candidate, Model, Split, lightgbm, pipeline, split_by_time, step
+from detent.data import Split, split_by_time
+from detent.pipeline import Candidate, pipeline, step
+from detent.training import Model, lightgbm
 
 IDENTITY = ["flight_id", "predict_at"]  # known about a row, never learned from
 
@@ -38,7 +40,12 @@ def train(rows: pl.DataFrame, learning_rate: float, trees: int, seed: int) -> Mo
         n_estimators=trees,
         learning_rate=learning_rate,
         num_leaves=31,
-        min_child_samples=100,
+        min_child_samples=200,
+        colsample_bytree=0.5,
+        subsample=0.7,
+        subsample_freq=1,
+        reg_lambda=5.0,
+        max_bin=127,
     )
 
 

@@ -40,6 +40,9 @@ TABLE: dict[str, dict[str, str]] = {
         "log": "detent.monitor.channels.log:LogChannel",
         "webhook": "detent.monitor.channels.webhook:WebhookChannel",
     },
+    "picture": {
+        "year": "detent.loop.report.picture:draw",
+    },
     "sabotage": {
         "leak": "detent.training.sabotage.leak:spoil",
         "constant": "detent.training.sabotage.constant:spoil",

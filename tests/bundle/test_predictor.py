@@ -57,7 +57,14 @@ def test_no_rows_give_no_scores(graph: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("column", "values"),
-    [("temp", ["warm"]), ("hour", [[1, 2]]), ("hour", [10**400]), ("origin", [7]), ("origin", [b"JFK"]), ("hour", [1, 2])],
+    [
+        ("temp", ["warm"]),
+        ("hour", [[1, 2]]),
+        ("hour", [10**400]),
+        ("origin", [7]),
+        ("origin", [b"JFK"]),
+        ("hour", [1, 2]),
+    ],
 )
 def test_a_column_that_does_not_fit_is_an_error_that_names_it(graph: bytes, column: str, values: list) -> None:
     with pytest.raises(DataError, match=f"`{column}`"):

@@ -119,3 +119,14 @@ def test_the_gap_of_two_slices_is_as_certain_as_their_values_say() -> None:
     assert result.low is not None
     assert result.high is not None
     assert result.high - result.low == pytest.approx(2 * 1.96 * variance**0.5, rel=0.15)
+
+
+def test_the_interval_of_many_equal_slices_lies_around_the_measured_gap() -> None:
+    n = 20 * 300
+    columns = evidence(n).columns.with_columns(origin=pl.Series([f"D{index % 20}" for index in range(n)]))
+    result = Gap()(check(RULE), evidence(n, columns=columns))
+    assert result.value is not None
+    assert result.low is not None
+    assert result.high is not None
+    assert result.value - result.low > 0.02
+    assert (result.low + result.high) / 2 == pytest.approx(result.value, abs=0.02)

@@ -217,3 +217,11 @@ def test_evidence_is_left_as_it_was() -> None:
     assert np.array_equal(before[1], found.score)
     assert before[2].equals(found.columns)
     assert isinstance(found.keys, pl.Series)
+
+
+def test_the_id_counts_the_decision_of_a_measured_check_even_when_the_verdict_stays() -> None:
+    broken = np.full(1000, 0.2)
+    fast = _judge(evidence(score=broken))
+    slow = _judge(evidence(score=broken, latency_seconds=np.full(100, 0.5)))
+    assert fast.decision == slow.decision == "reject"
+    assert fast.id != slow.id

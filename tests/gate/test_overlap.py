@@ -33,7 +33,7 @@ def _contents(train: pl.DataFrame, rows: pl.DataFrame) -> Evidence:
 def test_separate_rows_pass_and_the_reason_says_what_was_compared() -> None:
     result = Overlap()(CHECK, evidence())
     assert result.decision == "pass"
-    assert "compared by time and key" in result.reason
+    assert "(by time, key)" in result.reason
 
 
 def test_one_shared_key_rejects_and_is_named() -> None:

@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -10,6 +12,7 @@ from detent.records.project import RolloutPlan, Stage
 from detent.records.rollout import ADVANCE, FINISH, HOLD, ROLL_BACK, Rollout, Tally
 from detent.rollout.decide import decide, state_after
 from detent.rollout.shadow import ShadowReport, compare_shadow
+from detent.statistics.eprocess import rollback_evidence
 
 T0 = datetime(2013, 3, 1, tzinfo=UTC)
 PLAN = RolloutPlan(
@@ -50,9 +53,7 @@ def tally(weight, requests, errors, champion_requests, champion_errors):
 
 
 def step(*tallies, stage=1, requests=500, shadow=None, after=timedelta(hours=2), plan=PLAN, rollout=ROLLOUT):
-    return decide(
-        plan, replace(rollout, stage=stage), tallies, stage_requests=requests, shadow=shadow, now=T0 + after
-    )
+    return decide(plan, replace(rollout, stage=stage), tallies, stage_requests=requests, shadow=shadow, now=T0 + after)
 
 
 def test_a_stage_advances_when_it_served_long_and_often_enough_without_harm():
@@ -80,7 +81,8 @@ def test_no_requests_are_no_decision():
 def test_a_broken_candidate_is_rolled_back_before_any_minimum_is_met():
     found = step(tally(100, 6, 6, 600, 0), requests=6, after=timedelta(seconds=10))
     assert found.action == ROLL_BACK
-    assert found.evidence is not None and found.evidence >= 500
+    assert found.evidence is not None
+    assert found.evidence >= 500
     assert "failed 6 of 6 requests, version 3 0 of 600" in found.reason
     assert "500 to 1 is enough" in found.reason
     assert state_after(found) == "rolled back"
@@ -111,7 +113,8 @@ def test_a_stage_that_lasts_too_long_is_called_back_and_never_promoted():
         found = step(tally(100, requests, 0, 1000, 0), requests=requests, after=timedelta(days=8))
         assert found.action == ROLL_BACK
         assert found.reason.startswith("Inconclusive")
-        assert "8 days" in found.reason and "7 days" in found.reason
+        assert "8 days" in found.reason
+        assert "7 days" in found.reason
         assert state_after(found) == "called back"
 
 
@@ -130,7 +133,8 @@ def test_the_first_version_of_a_model_goes_straight_to_all_traffic():
 def test_a_healthy_shadow_advances():
     found = step(stage=0, shadow=HEALTHY)
     assert found.action == ADVANCE
-    assert found.evidence is not None and found.evidence < 1
+    assert found.evidence is not None
+    assert found.evidence < 1
 
 
 def test_a_shadow_that_compared_nothing_does_not_advance():
@@ -235,3 +239,17 @@ def _climb(rng, rate, champion_rate):
         if found.action == ADVANCE:
             rollout = replace(rollout, stage=rollout.stage + 1, stage_since=now.isoformat())
     return "held"
+
+
+def test_one_to_alpha_is_enough_and_less_is_not():
+    tallies = [tally(2500, n, n, 300, 0) for n in range(1, 30)]
+    odds = {n: rollback_evidence([t]) for n, t in enumerate(tallies, start=1)}
+    first = next(n for n, evidence in odds.items() if evidence >= 500)
+    for alpha, action in ((1 / odds[first], ROLL_BACK), (0.999 / odds[first], HOLD)):
+        found = step(tallies[first - 1], stage=2, requests=first, plan=replace(PLAN, alpha=alpha))
+        assert found.action == action
+
+
+def test_failures_of_another_stage_do_not_excuse_this_one():
+    outage = tally(100, 1000, 100, 99_000, 9900)
+    assert step(outage, tally(5000, 1000, 12, 1000, 6), stage=3, requests=1000).action == HOLD

@@ -76,7 +76,7 @@ class Load:
         self.statuses: Counter[int | str] = Counter()
         self.versions: Counter[int] = Counter()
         self.ids: list[str] = []
-        self.after: dict[str, Counter[int]] = {}  # versions that answered requests begun after `mark(name)`
+        self.after: dict[str, Counter[int]] = {}  # versions that answered between `mark(name)` and the next mark
         self._ended = threading.Event()
         self._lock = threading.Lock()
         self._threads = [threading.Thread(target=self._call, daemon=True) for _ in range(callers)]
@@ -98,7 +98,7 @@ class Load:
         return sum(self.statuses.values())
 
     def mark(self, name: str) -> None:
-        """From now on requests that begin are also counted under a name."""
+        """From now on requests that begin, and that end before the next mark, are also counted under a name."""
         with self._lock:
             self.after[name] = Counter()
         self._mark = name
@@ -127,7 +127,7 @@ class Load:
                 for line in answer.json().get("predictions", []):
                     self.versions[line["version"]] += 1
                     self.ids.append(line["id"])
-                    if mark:
+                    if mark and mark == self._mark:
                         self.after[mark][line["version"]] += 1
         client.close()
 

@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -107,7 +109,8 @@ def test_the_same_counts_are_no_distance(a):
 def test_every_distance_is_finite_and_symmetric(a, b):
     size = min(len(a), len(b))
     p, q = a[:size], b[:size]
-    assert psi(p, q) == pytest.approx(psi(q, p)) and psi(p, q) >= 0
+    assert psi(p, q) == pytest.approx(psi(q, p))
+    assert psi(p, q) >= 0
     assert 0 <= psi_p_value(p, q) <= 1
     for test in (ks_from_counts, chi2_homogeneity):
         assert test(p, q).statistic == pytest.approx(test(q, p).statistic)
@@ -185,3 +188,8 @@ def test_benjamini_hochberg_agrees_with_scipys_adjusted_p_values(p_values):
 def test_counts_over_different_bins_are_a_programming_error():
     with pytest.raises(ValueError, match="same bins"):
         psi([1, 2], [1, 2, 3])
+
+
+def test_debiased_psi_is_psi_without_what_chance_adds_on_average():
+    p, q = [400, 300, 300], [10, 60, 30]
+    assert psi_debiased(p, q) == pytest.approx(psi(p, q) - 2 * (1 / 1000 + 1 / 100))

@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import math
 import time
 
@@ -101,7 +103,13 @@ def test_unseen_levels_count_as_other():
 
 @pytest.mark.parametrize(
     "values",
-    [[True, None, True, False], [1, None, 1, 0], [1.0, math.nan, 1.0, 0.0], pl.Series([True, None, True, False])],
+    [
+        [True, None, True, False],
+        [1, None, 1, 0],
+        [1.0, math.nan, 1.0, 0.0],
+        np.array([1.0, math.nan, 1.0, 0.0]),
+        pl.Series([True, None, True, False]),
+    ],
 )
 def test_booleans_are_the_levels_true_and_false_however_they_come(values):
     found = summarise({"b": values}, [("b", "boolean")]).columns[0]
@@ -163,3 +171,8 @@ def test_sixty_thousand_rows_of_twenty_columns_are_summarised_in_seconds():
     like = summarise(table, signature)
     assert summarise(table, signature, like=like) == like
     assert time.process_time() - start < 5
+
+
+def test_minus_zero_is_zero_whichever_comes_first():
+    for values in ([-0.0, 0.0] * 20, [0.0, -0.0] * 20):
+        assert repr(summarise({"x": values}, [("x", "number")]).columns[0].edges[-1]) == "0.0"

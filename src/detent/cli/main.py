@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from detent import __version__
-from detent.errors import DetentError
+from detent.errors import DetentError, did_you_mean
 
 # Command -> what it does. The file of the same name holds it as `command`.
 COMMANDS = {
@@ -30,10 +30,10 @@ COMMANDS = {
 class _Lazy(click.Group):
     """A group whose commands are imported when they are called, and described without importing them."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in COMMANDS:
             return None
         return import_module(f"detent.cli.{cmd_name}").command
@@ -42,12 +42,10 @@ class _Lazy(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            from detent.errors import did_you_mean
-
             raise click.UsageError(f"no command `{args[0]}`; {did_you_mean(args[0], tuple(COMMANDS))}")
         return super().resolve_command(ctx, args)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 

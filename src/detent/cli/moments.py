@@ -14,4 +14,6 @@ def moment(text: str | None) -> str | None:
     try:
         return iso(parse(text))
     except ValueError as error:
-        raise click.BadParameter(f"`{text}` is no ISO time; write for example 2013-05-01 or 2013-05-01T12:00") from error
+        raise click.BadParameter(
+            f"`{text}` is no ISO time; write for example 2013-05-01 or 2013-05-01T12:00"
+        ) from error

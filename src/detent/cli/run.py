@@ -28,7 +28,9 @@ def command(folder: Path, why: bool) -> None:
     console = Console(highlight=False)
     ws = open_workspace(folder)
     executor = LocalExecutor(workers=2)
-    request = RunRequest(reason="manual", detail="Asked for on the command line.", asked_at=iso(ws.now()), actor=ws.actor)
+    request = RunRequest(
+        reason="manual", detail="Asked for on the command line.", asked_at=iso(ws.now()), actor=ws.actor
+    )
     try:
         outcome = train(
             ws,
@@ -49,5 +51,7 @@ def command(folder: Path, why: bool) -> None:
         raise SystemExit(2)
     console.print(table(outcome.verdict))
     if outcome.version is not None:
-        console.print(f"registered as version {outcome.version.number}; roll it out with: detent deploy {outcome.version.number}")
+        console.print(
+            f"registered as version {outcome.version.number}; roll it out with: detent deploy {outcome.version.number}"
+        )
     raise SystemExit(0 if is_pass(outcome.verdict) else 1)

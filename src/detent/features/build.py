@@ -82,7 +82,7 @@ def _check_rows(result: pl.DataFrame, rows: pl.DataFrame, source: Source, functi
             what=f"`{function}` turned {rows.height:,} rows of `{source.name}` into {result.height:,}",
             why="a join that finds no match may drop a row, and one that finds several repeats it; "
             "every row must get exactly one prediction",
-            fix='use how="left", make the other table unique by its key, or use detent.latest_known',
+            fix='use how="left", make the other table unique by its key, or use detent.features.latest_known',
             where=place,
         )
     if key is not None and not result[key].equals(rows[key], check_dtypes=True, null_equal=True):

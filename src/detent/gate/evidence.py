@@ -69,7 +69,7 @@ def row_digests(frame: pl.DataFrame, columns: Sequence[str]) -> NDArray[np.uint6
 def _plain(name: str, dtype: pl.DataType) -> pl.Expr:
     """Bring a column to one of two types: the hash depends on the type, and two frames may differ in it."""
     if dtype.is_numeric() or dtype == pl.Boolean:
-        return pl.col(name).cast(pl.Float64).fill_nan(None) + 0.0  # + 0.0: -0.0 becomes 0.0
+        return pl.col(name).cast(pl.Float64).fill_nan(None)
     if dtype == pl.Datetime:
         return pl.col(name).dt.epoch("us").cast(pl.String)
     return pl.col(name).cast(pl.String)

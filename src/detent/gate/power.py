@@ -17,7 +17,7 @@ def feature_power(column: pl.Series, y: Floats, *, task: str, seed: int) -> floa
 
     For binary labels a roc_auc (0.5 .. 1), else 0 .. 1: the larger of |rank correlation| and r2.
 
-    Two views, the better one counts. By rank (numbers only; either direction; nulls before or after all others): finds
+    Two views, the better one counts. By rank (numbers only; either direction; nulls before all others): finds
     a column that rises or falls with the label. By level: the mean label of each level or bin is learnt on one half of
     the rows and tried on the other half, both ways, so that a column with a value of its own for every row, such as an
     id, learns nothing; finds texts, codes and columns that predict without rising.
@@ -56,13 +56,10 @@ def _binned(levels: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _by_rank(levels: NDArray[np.int64], y: Floats, task: str) -> float:
-    views = [levels]
-    if not levels.all():
-        views.append(np.where(levels == 0, levels.max() + 1, levels))
-    if task == BINARY:
-        areas = [METRICS["roc_auc"].compute(y, view) for view in views]
-        return max(max(area, 1.0 - area) for area in areas)
-    return max(abs(_correlation(_ranks(view), _ranks(y))) for view in views)
+    if task != BINARY:
+        return abs(_correlation(_ranks(levels), _ranks(y)))
+    area = METRICS["roc_auc"].compute(y, levels)
+    return max(area, 1.0 - area)
 
 
 def _ranks(values: NDArray) -> Floats:

@@ -48,7 +48,9 @@ def baseline_scores(ws: Workspace, rows: pl.DataFrame, time: str) -> pl.DataFram
     made = honest_candidates(ws)
     starts = [parse(moment) for moment, _ in made]
     folders = [fetch(digest, ws.blobs, places.bundles(ws.state)) for _, digest in made]
-    turn = np.searchsorted(np.array([s.timestamp() for s in starts]), rows[time].dt.epoch("us").to_numpy() / 1e6, "right")
+    turn = np.searchsorted(
+        np.array([s.timestamp() for s in starts]), rows[time].dt.epoch("us").to_numpy() / 1e6, "right"
+    )
     always = np.full(rows.height, np.nan)
     for number in np.unique(np.maximum(turn - 1, 0)):
         mine = np.maximum(turn - 1, 0) == number

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import polars as pl
 
+from detent import plugins
 from detent.loop import places
 from detent.loop.compare import LIVE, Comparison, baseline_scores, compare, honest_candidates
 from detent.loop.report.page import Page, standing, write_page
 from detent.loop.report.story import NOT_STOPPED, Story, tell
 from detent.loop.simulate import Replayed
 from detent.loop.workspace import Workspace
-from detent.plugins import missing
+from detent.predictions import read
 from detent.store import ledger
 from detent.store.ledger import Audit
 
@@ -65,7 +66,7 @@ def conclude(ws: Workspace, replayed: Replayed) -> Conclusion:
         comparison=comparison,
         story=story,
         audit=audit,
-        complaints=tuple(_complaints(ws, story, audit)),
+        complaints=tuple(_complaints(ws, story, audit, answered=replayed.rows.height - replayed.failed)),
         standing=standing(comparison),
         predictions=replayed.rows.height,
         failed=replayed.failed,
@@ -84,13 +85,8 @@ def _compare(ws: Workspace, replayed: Replayed) -> Comparison:
     )
 
 
-def _draw(
-    ws: Workspace, replayed: Replayed, path: Path, title: str, comparison: Comparison, story: Story
-) -> None:
-    try:
-        from detent.loop.report.picture import draw
-    except ModuleNotFoundError as error:
-        raise missing(error.name or "", wanted_by="the report's picture") from error
+def _draw(ws: Workspace, replayed: Replayed, path: Path, title: str, comparison: Comparison, story: Story) -> None:
+    draw = plugins.load("picture", "year")
     time = str(ws.project.source(ws.project.features.rows).time)
     traffic = (
         replayed.rows.filter(pl.col("version").is_not_null())
@@ -100,12 +96,17 @@ def _draw(
     draw(path, title=title, comparison=comparison, story=story, traffic=traffic)
 
 
-def _complaints(ws: Workspace, story: Story, audit: Audit) -> list[str]:
+def _complaints(ws: Workspace, story: Story, audit: Audit, *, answered: int) -> list[str]:
     honest = {event.kind for event in ledger.read(ws.db) if not event.subject.startswith(SABOTAGE)}
     complaints = [
         f"no honest event of kind `{kind}` is in the ledger"
         for kind in ws.project.simulate.expect
         if not any(known == kind or known.startswith(f"{kind}.") for known in honest)
     ]
-    complaints += [f"sabotage `{kind}` was not stopped: {why}" for kind, where, why in story.sabotage if where == NOT_STOPPED]
+    unlogged = answered - read(ws.state).filter(pl.col("arm") == "live").height
+    if unlogged > 0:
+        complaints.append(f"{unlogged} answered predictions are not in the log")
+    complaints += [
+        f"sabotage `{kind}` was not stopped: {why}" for kind, where, why in story.sabotage if where == NOT_STOPPED
+    ]
     return complaints + [f"the ledger is broken: {fault}" for fault in audit.faults]

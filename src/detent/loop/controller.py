@@ -74,7 +74,7 @@ class Controller:
                 mirror_aliases(self._ws)
 
     def retrain(self, request: RunRequest) -> Outcome | None:
-        """Train, and roll the candidate out if the gate lets it in. A training that fails leaves everything as it is."""
+        """Train, and roll the candidate out if the gate lets it in. A failed training leaves everything as it is."""
         ws = self._ws
         self._tell(f"training ({request.reason}): {request.detail}")
         try:

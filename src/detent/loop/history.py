@@ -11,7 +11,9 @@ from detent.store import ledger
 
 def state_at(ws: Workspace, moment: str) -> list[str]:
     """Return lines that say who answered at `moment` (ISO), what it was made and judged on, who moved it and why."""
-    changes = [change for change in aliases.history(ws.db, ws.model) if change.alias == CHAMPION and change.at <= moment]
+    changes = [
+        change for change in aliases.history(ws.db, ws.model) if change.alias == CHAMPION and change.at <= moment
+    ]
     if not changes or changes[-1].number is None:
         return [f"{moment[:19]}: nothing was deployed"]
     change = changes[-1]
@@ -24,18 +26,19 @@ def state_at(ws: Workspace, moment: str) -> list[str]:
         f"  bundle       {version.digest}",
     ]
     verdict = verdicts.load(ws.db, version.verdict)
-    if verdict is not None:
-        lines += [
-            f"  judged       {verdict.judged_at[:19]}: {verdict.decision}, {len(verdict.results)} checks",
-            f"  on data      {verdict.data_digest}",
-            f"  by policy    {verdict.policy_digest}",
-            f"  against      {verdict.champion_digest or 'no champion'}",
-        ]
+    lines += [
+        f"  judged       {verdict.judged_at[:19]}: {verdict.decision}, {len(verdict.results)} checks",
+        f"  on data      {verdict.data_digest}",
+        f"  by policy    {verdict.policy_digest}",
+        f"  against      {verdict.champion_digest or 'no champion'}",
+    ]
     route = None
     for event in ledger.read(ws.db, kind="route.changed", until=moment):
         route = event
     if route is not None:
-        lines.append(f"  traffic      {_traffic(route.payload['after'], route.payload['shadows'])} ({route.payload['reason']})")
+        lines.append(
+            f"  traffic      {_traffic(route.payload['after'], route.payload['shadows'])} ({route.payload['reason']})"
+        )
     return lines
 
 

@@ -1,9 +1,11 @@
-"""Put a candidate before the gate: score the evaluation rows with it and with the champion, then let the checks decide."""
+"""Put a candidate before the gate: score the evaluation rows with it and the champion, then let the checks decide."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -124,30 +126,23 @@ def _key_and_time(ws: Workspace) -> tuple[str, str]:
     return str(source.key), str(source.time)
 
 
-def _extreme(frame: pl.DataFrame, column: str, *, largest: bool):  # noqa: ANN202
-    if column not in frame.columns or not isinstance(frame.schema[column], pl.Datetime):
+def _extreme(frame: pl.DataFrame, column: str, *, largest: bool) -> datetime | None:
+    if column not in frame.columns:
         return None
-    return frame[column].max() if largest else frame[column].min()
+    found = frame[column].max() if largest else frame[column].min()
+    return found if isinstance(found, datetime) else None
 
 
 def _fact(ws: Workspace, candidate: Candidate, verdict: Verdict, champion: ModelVersion | None) -> Fact:
-    kinds = {"pass": "verdict.passed", "reject": "verdict.rejected", "inconclusive": "verdict.inconclusive"}
-    return Fact(
-        kind=kinds[verdict.decision],
+    """Say what the gate said, about which run: the subject by which a candidate is followed through the ledger."""
+    fact = store.fact(verdict, model=ws.model, actor=ws.actor)
+    about = {"origin": candidate.origin, "champion": str(champion) if champion else None}
+    seconds = round(sum(result.seconds for result in verdict.results), 3)
+    return replace(
+        fact,
         subject=f"run:{candidate.run}",
-        actor=ws.actor,
-        payload={
-            "verdict": verdict.id,
-            "decision": verdict.decision,
-            "reason": verdict.reason,
-            "origin": candidate.origin,
-            "model": verdict.model_digest,
-            "data": verdict.data_digest,
-            "policy": verdict.policy_digest,
-            "champion": str(champion) if champion else None,
-            "checks": {result.check: result.decision for result in verdict.results},
-        },
-        observed={"seconds": round(sum(result.seconds for result in verdict.results), 3)},
+        payload={**fact.payload, **about},
+        observed={**fact.observed, "seconds": seconds},
     )
 
 

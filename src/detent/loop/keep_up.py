@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from detent.errors import RefusedError
 from detent.loop.judge import champion_version
-from detent.loop.mirror import mirror_aliases
+from detent.loop.mirror import mend
 from detent.loop.serve import NeighbourGateway
 from detent.loop.traffic import apply_route, desired_route, index_versions
 from detent.loop.workspace import Workspace
@@ -24,4 +24,4 @@ def keep_up(ws: Workspace) -> None:
         )
     index_versions(ws, desired_route(ws).loaded)
     apply_route(ws, NeighbourGateway(ws), reason="start")
-    mirror_aliases(ws)
+    mend(ws)

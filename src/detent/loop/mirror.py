@@ -1,4 +1,4 @@
-"""MLflow shows what the ledger knows: runs, versions and aliases. A copy for people's tools, never the source of a decision."""
+"""MLflow shows what the ledger knows: runs, versions, aliases. A copy for people's tools, no source of decisions."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from detent.records.check import Verdict
 from detent.records.event import Fact
 from detent.records.run import Run
 from detent.records.version import ModelVersion
-from detent.registry import aliases
-from detent.tracking.mlflow import MlflowTracker
+from detent.registry import aliases, versions
+from detent.tracking.mlflow import Mirrored, MlflowTracker
 
 
 @cache
@@ -30,16 +30,14 @@ def mirror_run(ws: Workspace, run: Run, candidate: Candidate, verdict: Verdict) 
         if result.value is not None
     }
     mlflow_run = tracker(ws.state).log_run(
-        run_id=run.id,
+        run.id,
         params={name: str(value) for name, value in ws.project.params},
         metrics=metrics,
         tags={"detent.verdict": verdict.decision, "detent.reason": verdict.reason, "detent.origin": candidate.origin},
         artifacts=candidate.folder,
         now=ws.now(),
     )
-    ws.record(
-        Fact(kind="run.tracked", subject=f"run:{run.id}", actor=ws.actor, observed={"mlflow_run": mlflow_run})
-    )
+    ws.record(Fact(kind="run.tracked", subject=f"run:{run.id}", actor=ws.actor, observed={"mlflow_run": mlflow_run}))
 
 
 def mirror_version(ws: Workspace, version: ModelVersion) -> None:
@@ -50,6 +48,15 @@ def mirror_version(ws: Workspace, version: ModelVersion) -> None:
 def mirror_aliases(ws: Workspace) -> None:
     """Bring MLflow's aliases in line with ours."""
     tracker(ws.state).reconcile_aliases(ws.model, aliases.all_current(ws.db, ws.model))
+
+
+def mend(ws: Workspace) -> None:
+    """Bring MLflow's versions and aliases in line with ours: what a crash left undone is done here."""
+    known = [
+        Mirrored(number=version.number, folder=bundle_folder(ws, version), run=version.run)
+        for version in versions.all_versions(ws.db, ws.model)
+    ]
+    tracker(ws.state).reconcile(ws.model, known, aliases.all_current(ws.db, ws.model))
 
 
 def _metric_name(text: str) -> str:

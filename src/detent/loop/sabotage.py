@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from importlib import import_module
 
 import polars as pl
 
@@ -21,7 +22,7 @@ from detent.store import ledger
 from detent.store.canonical import digest
 from detent.training import Model
 
-# These skip the shadow stage, as an urgent fix would: their fault shows only on live traffic, and the canary must catch it.
+# These skip the shadow stage, as an urgent fix would: the fault shows only on live traffic; the canary must catch it.
 HOTFIX = ("raising",)
 
 
@@ -66,28 +67,27 @@ def spoiled(ws: Workspace, champion: ModelVersion, kind: str) -> Candidate:
     spoil = plugins.load("sabotage", kind)
     made = _made(ws, champion)
     train, evaluation = (_frame(ws, made.payload[name]) for name in ("train", "evaluation"))
-    source = ws.project.source(ws.project.features.rows)
-    bad = spoil(
-        Model.load(bundle_folder(ws, champion)),
-        train,
-        evaluation,
-        label=ws.project.target.column,
-        exclude=[str(source.key), str(source.time)],
-        seed=ws.project.simulate.seed,
-    )
+    good = Model.load(bundle_folder(ws, champion))
+    label, seed = ws.project.target.column, ws.project.simulate.seed
+    exclude = [name for name in train.columns if name not in {field.name for field in good.signature.inputs} | {label}]
+    bad = spoil(good, train, label=label, exclude=exclude, seed=seed)
+    # Optional ability of a kind: to make the rows that its own, faulty feature pipeline would have made.
+    enrich = getattr(import_module(spoil.__module__), "enrich", None)
+    if enrich is not None:
+        train, evaluation = (
+            enrich(rows, label=label, exclude=exclude, task=good.task, seed=seed) for rows in (train, evaluation)
+        )
     count = sum(1 for _ in ledger.read(ws.db, kind="sabotage.shipped"))
     parts = Parts(
-        model=bad.model,
-        train=bad.train,
-        evaluation=bad.evaluation,
-        train_digest=_digest(bad.train),
-        evaluation_digest=_digest(bad.evaluation),
+        model=bad,
+        train=train,
+        evaluation=evaluation,
+        train_digest=_digest(train),
+        evaluation_digest=_digest(evaluation),
         code_digest=digest(f"sabotage {kind}".encode()),
     )
     allowed = frozenset(made.payload["allowed_inputs"])
-    return make_candidate(
-        ws, parts, run=f"sabotage-{count + 1:02d}-{kind}", origin=f"sabotage:{kind}", allowed=allowed
-    )
+    return make_candidate(ws, parts, run=f"sabotage-{count + 1:02d}-{kind}", origin=f"sabotage:{kind}", allowed=allowed)
 
 
 def _made(ws: Workspace, version: ModelVersion) -> Event:

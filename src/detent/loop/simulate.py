@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import polars as pl
 
-from detent.errors import RefusedError, TamperedError
+from detent.errors import RefusedError
 from detent.loop.caller import Caller, Reply
 from detent.loop.controller import Controller, Tell
 from detent.loop.mirror import mirror_aliases
@@ -45,15 +45,6 @@ class Replayed:
     failed: int  # callers that got no answer
     start: datetime
     until: datetime
-
-
-@dataclass(slots=True)
-class _Day:
-    """Progress as shown to whoever watches."""
-
-    date: str
-    done: int
-    total: int
 
 
 Watch = Callable[[str, int, int], None]  # (date, rows done, rows in all)
@@ -259,17 +250,3 @@ def _sabotage_plan(ws: Workspace, world: World) -> list[tuple[str, datetime]]:
 def _moment(value: object) -> datetime:
     assert isinstance(value, datetime)  # the features' time column was checked when it was ingested
     return value
-
-
-def require_intact_world(ws: Workspace, replayed: Replayed) -> None:
-    """Raise TamperedError unless every answered row is in the prediction log."""
-    from detent.predictions import read
-
-    logged = read(ws.state).filter(pl.col("arm") == "live").height
-    answered = replayed.rows.filter(pl.col("status") == 200).height
-    if logged < answered:
-        raise TamperedError(
-            what=f"{answered - logged} answered predictions are not in the log",
-            why=f"{answered} rows were answered and {logged} are logged",
-            fix="this is a bug in the gateway; please report it",
-        )

@@ -1,4 +1,4 @@
-"""Who gets the requests: the route that follows from aliases and the running rollout, handed to the serving processes."""
+"""Who gets the requests: the route that follows from aliases and the running rollout, handed to serving processes."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Gateway(Protocol):
 
 
 def desired_route(ws: Workspace) -> Route:
-    """Return the route that aliases and the running rollout ask for; its sequence number is that of the present page."""
+    """Return the route that aliases and the running rollout ask for; its number is that of the present page."""
     champion = aliases.current(ws.db, ws.model, CHAMPION)
     previous = previous_champion(ws)
     rollout = rollouts.current(ws.db, ws.project.serving.endpoint)
@@ -125,7 +125,7 @@ def unpack(ws: Workspace, version: ModelVersion) -> Path:
     """
     verdict = verdicts.load(ws.db, version.verdict)
     folder = fetch(version.digest, ws.blobs, places.bundles(ws.state))
-    if verdict is not None and verdict.model_digest == version.digest:
+    if verdict.model_digest == version.digest:
         sign(folder, ws.key)
         write_verdict(folder, verdict)
     return folder
@@ -146,7 +146,12 @@ def _changed(ws: Workspace, before: Route | None, after: Route, reason: str) -> 
         kind="route.changed",
         subject=f"endpoint:{after.endpoint}",
         actor=ws.actor,
-        payload={"before": _weights(before), "after": _weights(after), "shadows": list(after.shadows), "reason": reason},
+        payload={
+            "before": _weights(before),
+            "after": _weights(after),
+            "shadows": list(after.shadows),
+            "reason": reason,
+        },
         observed={"seq": after.seq},
     )
 

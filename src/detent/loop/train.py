@@ -14,7 +14,11 @@ from detent.loop.datasets import Datasets, feature_columns, ingest_all
 from detent.loop.judge import is_pass, judge_candidate
 from detent.loop.mirror import mirror_run, mirror_version
 from detent.loop.workspace import Workspace
-from detent.pipeline import InputFrame, LocalExecutor, RunResult, build, run
+from detent.pipeline.artifacts import InputFrame
+from detent.pipeline.executors.local import LocalExecutor
+from detent.pipeline.graph import build
+from detent.pipeline.run import RunResult, run
+from detent.pipeline.run import Workspace as PipelineWorkspace
 from detent.predictions import labels
 from detent.project.code import load_callable
 from detent.records.check import Verdict
@@ -84,6 +88,7 @@ def submit(ws: Workspace, candidate: Candidate) -> tuple[Verdict, ModelVersion |
             run=candidate.run,
             origin=candidate.origin,
             now=ws.now(),
+            public=ws.public_key,
         )
     return verdict, version
 
@@ -135,14 +140,15 @@ def _run_pipeline(
     return run(
         graph,
         inputs=inputs,
-        folder=ws.folder,
-        state=ws.state,
-        blobs=ws.blobs,
-        db=ws.db,
+        workspace=PipelineWorkspace(folder=ws.folder, state=ws.state, blobs=ws.blobs, db=ws.db, clock=ws.clock),
         run_id=run_id,
         executor=executor,
-        progress=progress,
+        progress=progress or _silent,
     )
+
+
+def _silent(step: str, state: str, detail: str) -> None:
+    del step, state, detail
 
 
 def _parts(result: RunResult) -> Parts:

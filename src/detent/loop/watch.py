@@ -83,8 +83,8 @@ def _traffic(ws: Workspace, champion: ModelVersion, rows: pl.DataFrame, window: 
     reference = profile_from_json((folder / "profile.json").read_bytes())
     predictor: Predictor = load(folder)
     kinds = [(field.name, field.kind) for field in predictor.signature.inputs]
-    columns = expand_inputs(answered, predictor.signature).to_dict()
-    current = summarise({**columns, OUTPUT: answered["score"]}, [*kinds, (OUTPUT, "number")], like=reference)
+    columns = expand_inputs(answered, predictor.signature).to_dict(as_series=False)
+    current = summarise({**columns, OUTPUT: answered["score"].to_list()}, [*kinds, (OUTPUT, "number")], like=reference)
     return errors + detect(reference, current, window_start=span.start, window_end=span.end)
 
 
@@ -130,8 +130,6 @@ def value_at_gate(ws: Workspace, version: ModelVersion) -> float | None:
     """Return the live metric's value when the gate judged the version; None when no check measured it."""
     verdict = verdicts.load(ws.db, version.verdict)
     metric = ws.project.monitor.quality
-    if verdict is None:
-        return None
     of_metric = [result for result in verdict.results if result.kind == "threshold" and result.check.startswith(metric)]
     return of_metric[0].value if of_metric else None
 

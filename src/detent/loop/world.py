@@ -38,9 +38,7 @@ def open_world(ws: Workspace) -> World:
         DataError: a dataset is broken, or nothing lies between start and until.
     """
     project, plan = ws.project, ws.project.simulate
-    frames = {
-        source.name: ingest(source, folder=ws.folder, blobs=ws.blobs, as_of=None)[1] for source in project.data
-    }
+    frames = {source.name: ingest(source, folder=ws.folder, blobs=ws.blobs, as_of=None)[1] for source in project.data}
     source = project.source(project.features.rows)
     key, when = str(source.key), str(source.time)
     times = frames[source.name][when]
@@ -90,14 +88,16 @@ def check_no_future(ws: Workspace, world: World, features: pl.DataFrame) -> None
     row = world.rows.filter(pl.col(key) == served[key][0])
     again = feature_rows(ws, known_frames(ws, world, row[when][0]), _without_label(ws, row))
     differs = [
-        name for name in again.columns if name in served.columns and not served[name].equals(again[name], null_equal=True)
+        name
+        for name in again.columns
+        if name in served.columns and not served[name].equals(again[name], null_equal=True)
     ]
     if differs:
         raise DataError(
             what=f"features look into the future: {', '.join(differs)}",
             why=f"for {key} {served[key][0]!r} they come out differently when made from only what was known by "
             f"{row[when][0]}",
-            fix=f"join with times at or before `{when}`, for example with detent.latest_known",
+            fix=f"join with times at or before `{when}`, for example with detent.features.latest_known",
             where=Place(file=ws.project.features.function),
         )
 

@@ -14,7 +14,7 @@ _WHERE = {
     "InputFrame": "detent.pipeline.artifacts",
     "LocalExecutor": "detent.pipeline.executors.local",
     "RunResult": "detent.pipeline.run",
-    "Workspace": "detent.pipeline.run",
+    "Workspace": "detent.pipeline.workspace",
     "pipeline": "detent.pipeline.authoring",
     "step": "detent.pipeline.authoring",
 }
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from detent.pipeline.artifacts import Artifact, InputFrame
     from detent.pipeline.authoring import Candidate, pipeline, step
     from detent.pipeline.executors.local import LocalExecutor
-    from detent.pipeline.run import RunResult, Workspace
+    from detent.pipeline.run import RunResult
+    from detent.pipeline.workspace import Workspace
 
 
 def __getattr__(name: str) -> Any:

@@ -34,17 +34,26 @@ def framed_digest(value: object, *, name: str = "value") -> str:
 
 
 def _frame(value: object, name: str) -> bytes:
-    write = _WRITERS.get(type(value))
-    if write is None:
-        kind = f"{type(value).__module__}.{type(value).__qualname__}"
-        raise ProjectError(
-            what=f"`{name}` can't be a parameter of a step",
-            why=f"its type is {kind}, and nobody can say when two of these are equal",
-            fix="pass plain values (numbers, texts, lists, dicts, dates), or make it inside a step"
-            + ("; `.item()` turns a NumPy number into a plain one" if kind.startswith("numpy.") else ""),
-        )
-    tag, body = write(value, name)
+    kind = type(value)
+    if kind in _SCALARS:
+        tag, write = _SCALARS[kind]
+        body = write(value)
+    elif kind in _CONTAINERS:
+        tag, gather = _CONTAINERS[kind]
+        body = gather(value, name)
+    else:
+        raise _unframed(kind, name)
     return tag + struct.pack(">Q", len(body)) + body
+
+
+def _unframed(kind: type, name: str) -> ProjectError:
+    full = f"{kind.__module__}.{kind.__qualname__}"
+    return ProjectError(
+        what=f"`{name}` can't be a parameter of a step",
+        why=f"its type is {full}, and nobody can say when two of these are equal",
+        fix="pass plain values (numbers, texts, lists, dicts, dates), or make it inside a step"
+        + ("; `.item()` turns a NumPy number into a plain one" if full.startswith("numpy.") else ""),
+    )
 
 
 def _float(value: float) -> bytes:
@@ -59,29 +68,35 @@ def _datetime(value: datetime) -> bytes:
     return f"{value.astimezone(UTC).isoformat(timespec='microseconds')} {value.utcoffset()}".encode()
 
 
-def _items(values: Any, name: str) -> bytes:
+def _ordered(values: Any, name: str) -> bytes:
     return b"".join(_frame(item, name) for item in values)
+
+
+def _unordered(values: Any, name: str) -> bytes:
+    return b"".join(sorted(_frame(item, name) for item in values))
 
 
 def _mapping(value: dict[object, object], name: str) -> bytes:
     return b"".join(sorted(_frame(key, name) + _frame(item, f"{name}.{key}") for key, item in value.items()))
 
 
-_WRITERS: dict[type, Callable[[Any, str], tuple[bytes, bytes]]] = {
-    type(None): lambda value, name: (b"N", b""),
-    bool: lambda value, name: (b"B", b"1" if value else b"0"),
-    int: lambda value, name: (b"I", str(value).encode()),
-    float: lambda value, name: (b"F", _float(value)),
-    str: lambda value, name: (b"S", value.encode("utf-8", "surrogatepass")),
-    bytes: lambda value, name: (b"Y", value),
-    list: lambda value, name: (b"L", _items(value, name)),
-    tuple: lambda value, name: (b"T", _items(value, name)),
-    dict: lambda value, name: (b"M", _mapping(value, name)),
-    set: lambda value, name: (b"E", b"".join(sorted(_frame(item, name) for item in value))),
-    frozenset: lambda value, name: (b"Z", b"".join(sorted(_frame(item, name) for item in value))),
-    datetime: lambda value, name: (b"d", _datetime(value)),
-    date: lambda value, name: (b"D", value.isoformat().encode()),
-    timedelta: lambda value, name: (b"t", str(value // timedelta(microseconds=1)).encode()),
-    Decimal: lambda value, name: (b"C", str(value).encode()),
-    Digest: lambda value, name: (b"#", value.hex.encode()),
+_SCALARS: dict[type, tuple[bytes, Callable[[Any], bytes]]] = {
+    type(None): (b"N", lambda _: b""),
+    bool: (b"B", lambda value: b"1" if value else b"0"),
+    int: (b"I", lambda value: str(value).encode()),
+    float: (b"F", _float),
+    str: (b"S", lambda value: value.encode("utf-8", "surrogatepass")),
+    bytes: (b"Y", bytes),
+    datetime: (b"d", _datetime),
+    date: (b"D", lambda value: value.isoformat().encode()),
+    timedelta: (b"t", lambda value: str(value // timedelta(microseconds=1)).encode()),
+    Decimal: (b"C", lambda value: str(value).encode()),
+    Digest: (b"#", lambda value: value.hex.encode()),
+}
+_CONTAINERS: dict[type, tuple[bytes, Callable[[Any, str], bytes]]] = {
+    list: (b"L", _ordered),
+    tuple: (b"T", _ordered),
+    dict: (b"M", _mapping),
+    set: (b"E", _unordered),
+    frozenset: (b"Z", _unordered),
 }

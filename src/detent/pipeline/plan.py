@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from detent.pipeline.artifacts import Artifact
+from detent.pipeline.fingerprint.code import Code
 from detent.pipeline.frame import Digest, framed_digest
-from detent.pipeline.graph import Node, Port, RecordPort, ports_in, replace_ports
+from detent.pipeline.nodes import Node, Port, RecordPort, ports_in, replace_ports
 
 FIRST, UNCHANGED, DAMAGED = "first run", "unchanged", "cached output is damaged: rebuilt"
 _SHOWN_VALUE = 60  # characters of a parameter's value that are kept for `--why`
 _SHOWN_CHANGES = 4
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Code:
-    """What a step's code is made of."""
-
-    components: Mapping[str, str]  # "features.py:clean" -> digest of its normalised syntax tree
-    environment: Mapping[str, str]  # "python" -> "3.11", "polars" -> "2.1.0", "detent" -> ...
-    files: Mapping[str, str]  # project files that were read for it, relative -> sha256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +45,13 @@ def parts_of(node: Node, function: str, code: Code, artifacts: Mapping[Port, Art
         origins = dict.fromkeys(str(port) for port in ports)
         inputs[name] = (framed_digest(known, name=name), ", ".join(origins))
     return Parts(function=function, code=code.components, environment=code.environment, params=params, inputs=inputs)
+
+
+def refuse_uncomparable(nodes: Iterable[Node]) -> None:
+    """Raise ProjectError, before anything runs, when a parameter has a type that can't be compared."""
+    for node in nodes:
+        for name, value in node.arguments:
+            framed_digest(replace_ports(value, lambda _: None), name=f"{node.name}({name})")
 
 
 def key_of(parts: Parts) -> str:

@@ -176,8 +176,8 @@ class Worker:
 def _stop_on_signals(server: uvicorn.Server) -> None:
     """Turn SIGTERM and SIGINT into a clean end.
 
-    uvicorn sends itself the signal again once it has stopped; without a handler of ours that would end the process before
-    the log is sealed.
+    uvicorn sends itself the signal again once it has stopped; without a handler of ours that would end the process
+    before the log is sealed.
     """
 
     def stop(*_: object) -> None:

@@ -36,7 +36,7 @@ class Overlap:
             return concluded(check, INCONCLUSIVE, reason, rows=evidence.rows)
         require_rows(evidence.y, evidence.task)
         if evidence.digests is None or evidence.train_digests is None:
-            reason = f"no evaluation row was trained on (compared by {' and '.join(compared)})"
+            reason = f"no evaluation row was trained on (by {', '.join(compared)})"
             return concluded(check, PASS, reason, rows=evidence.rows)
         return _by_content(check, evidence.digests, evidence.train_digests, compared)
 
@@ -89,7 +89,7 @@ def _by_content(
     if share.value > MAX_REPEATED and share.low > explained:
         reason = f"{facts}; chance explains {percent(explained)}: evaluation rows were trained on"
         return concluded(check, REJECT, reason, rows=digests.size, value=share.value, threshold=allowed)
-    reason = f"no evaluation row was trained on (compared by {' and '.join(compared)})"
+    reason = f"no evaluation row was trained on (by {', '.join(compared)})"
     if repeated:
         reason += f"; {facts}, and duplicates explain {percent(allowed)}"
     return concluded(check, PASS, reason, rows=digests.size, value=share.value, threshold=allowed)

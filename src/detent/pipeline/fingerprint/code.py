@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from detent.pipeline.fingerprint.environment import Environment
 from detent.pipeline.fingerprint.module import Files
 from detent.pipeline.fingerprint.reach import Reach
-from detent.pipeline.plan import Code
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Code:
+    """What a function's result depends on besides its arguments."""
+
+    components: Mapping[str, str]  # "features.py:clean" -> digest of its normalised syntax tree
+    environment: Mapping[str, str]  # "python" -> "3.11", "polars" -> "2.1.0", "detent" -> ...
+    files: Mapping[str, str]  # project files that were read for it, relative -> sha256
 
 
 class CodeReader:

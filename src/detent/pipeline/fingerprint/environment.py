@@ -10,8 +10,6 @@ from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
 
-import detent
-
 # Import names whose distribution is called differently; for any other such package all installed ones are searched.
 _DISTRIBUTIONS = {"sklearn": "scikit-learn", "yaml": "PyYAML", "PIL": "pillow", "cv2": "opencv-python"}
 
@@ -24,14 +22,14 @@ class Environment:
         self._by_import_name: Mapping[str, list[str]] | None = None
 
     def versions(self, packages: Iterable[str]) -> dict[str, str]:
-        """Return the version of Python, of detent, and of every package of this list that is not in the standard library.
+        """Return the versions of Python, of detent, and of these packages where they are not in the standard library.
 
         A package that is installed from a folder (`pip install -e`) or by hand has no version to trust: the digest of
         its files stands in.
         """
-        found = {"python": f"{sys.version_info.major}.{sys.version_info.minor}", "detent": detent.__version__}
-        for package in packages:
-            if package and package not in sys.stdlib_module_names and package != "detent":
+        found = {"python": f"{sys.version_info.major}.{sys.version_info.minor}"}
+        for package in ["detent", *packages]:
+            if package and package not in sys.stdlib_module_names:
                 if package not in self._known:
                     self._known[package] = self._version(package)
                 found[package] = self._known[package]

@@ -67,7 +67,7 @@ class Reach:
             self._attribute(binding.module, chain if binding.name is None else (binding.name, *chain))
 
     def _attribute(self, module: str, chain: tuple[str, ...]) -> None:
-        """Take in `module.a.b`: submodules as far as they go, then the name in the last one; no name means all of it."""
+        """Take in `module.a.b`: submodules as far as they go, then a name in the last one; no name means all of it."""
         found = self._import(module)
         while found is not None and chain:
             deeper = self._project.find(f"{found.name}.{chain[0]}")

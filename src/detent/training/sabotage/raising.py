@@ -38,7 +38,7 @@ def spoil(model: Model, train: pl.DataFrame, *, label: str, exclude: Sequence[st
 
 
 def _raise_sometimes(graph: Graph, score: str, signature: Signature, seed: int) -> str:
-    """Gather the score's column 0, or column 1,000,000, which does not exist, when a small batch holds an unlucky row."""
+    """Gather the score's column 0, or the missing column 1,000,000 when a small batch holds an unlucky row."""
     unlucky = below(graph, row_hash(graph, score, signature, seed=seed), SHARE)
     any_unlucky = graph.add("ReduceMax", graph.add("Cast", unlucky, to=TensorProto.INT64), keepdims=0)
     rows = graph.add("Size", score)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import polars as pl
-from features import features
 
-from detent import Candidate, Model, Split, lightgbm, pipeline, split_by_time, step
+from detent.data import Split, split_by_time
+from detent.pipeline import Candidate, pipeline, step
+from detent.training import Model, lightgbm
+from features import features
 
 IDENTITY = ["order_id", "placed_at", "customer"]  # known about a row, never learned from
 
