@@ -163,6 +163,13 @@ def test_a_verdict_sealed_by_another_key_does_not_admit(bundle: Path) -> None:
         admit(bundle, PUBLIC)
 
 
+def test_a_signature_over_the_bare_verdict_is_no_seal(bundle: Path) -> None:
+    verdict = make_verdict(manifest_digest(bundle))
+    write_verdict(bundle, replace(verdict, signature=KEY.sign(codec.verdict_to_json(verdict)).hex()))
+    with pytest.raises(TamperedError, match=r"`verdict.json` is not sealed"):
+        admit(bundle, PUBLIC)
+
+
 def test_a_manifest_signature_is_no_seal(bundle: Path) -> None:
     verdict = make_verdict(manifest_digest(bundle))
     write_verdict(bundle, replace(verdict, signature=(bundle / "manifest.sig").read_text()))

@@ -87,7 +87,7 @@ def test_a_window_that_could_not_be_judged_does_not_come_out_clean():
     young = finding("quality", "INFO", None, "maturity")
     episodes, _ = play([[finding(), quality()], *[[few, young]] * 5])
     assert [episode.key for episode in episodes] == ["drift:temp", "quality:roc_auc"]
-    episodes, _ = play([[finding(), quality()], *[[few]] * 3])
+    episodes, _ = play([[finding(), quality()], *[[few, quality("INFO")]] * 3])
     assert [episode.key for episode in episodes] == ["drift:temp"]
 
 
@@ -157,5 +157,12 @@ def test_the_order_of_findings_of_different_things_does_not_matter(found, random
 
 
 def test_quality_that_just_recovered_silences_nothing():
-    _, told = play([[quality()], [], [], [finding()]])
+    good = quality("INFO")
+    _, told = play([[quality()], [good], [good], [good, finding()]])
     assert [alert.key for alert in told[3]] == ["drift:temp"]
+
+
+def test_quality_without_any_value_does_not_come_out_clean():
+    episodes, _ = play([[quality()], [], [], [], []])
+    assert [episode.key for episode in episodes] == ["quality:roc_auc"]
+    assert play([[quality()], *[[quality("INFO")]] * 3])[0] == []

@@ -20,7 +20,7 @@ import settings as cfg
 from helpers import CONST, clean as c2
 from pkg import deep
 from pkg.sub import thing
-from detent import step
+from detent.pipeline import step
 
 THRESH = 0.5
 ADD = functools.partial(helpers.add, 1)
@@ -191,7 +191,7 @@ def test_an_edit_that_changes_no_result_leaves_the_fingerprint_alone(
 
 def test_local_variables_are_not_taken_for_functions_of_the_same_name(tmp_path: Path) -> None:
     text = """
-from detent import step
+from detent.pipeline import step
 
 @step(retries=2)
 def inner(x): return x
@@ -375,7 +375,7 @@ TRAPS: dict[str, tuple[dict[str, str], str, str, str]] = {
     ),
     "a step made by a factory": (
         {
-            "pipeline.py": "from detent import step\ndef make(k):\n    @step\n    def run(x): return x * k\n"
+            "pipeline.py": "from detent.pipeline import step\ndef make(k):\n    @step\n    def run(x): return x * k\n"
             "    return run\n"
             "train = make(3)\n"
         },

@@ -22,7 +22,8 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lightgbm(frame, label="y", task="regression", num_iterations=5).save(folder)
     facts = ManifestFacts(
         model="double", task="regression", label="y", data_digest="d" * 64, code_digest="c" * 64,
-        policy_digest="e" * 64, environment_digest="f" * 64, params=(), run="run-1", created_at="2013-03-01T12:00:00.000000+00:00",
+        policy_digest="e" * 64, environment_digest="f" * 64, params=(), run="run-1",
+        created_at="2013-03-01T12:00:00.000000+00:00",
     )  # fmt: skip
     pack(folder, facts=facts)
     return folder

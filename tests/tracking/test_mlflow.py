@@ -100,9 +100,11 @@ def test_reconcile_fills_what_a_crash_left_out_and_then_finds_nothing(
 
 def test_a_copy_that_was_cut_off_is_made_again(tracker: MlflowTracker, state: Path, bundle: Path) -> None:
     tracker.client.ensure_versions("cut", 1)
-    (state / "mlartifacts" / "models" / "cut" / "1").mkdir(parents=True)
+    folder = state / "mlartifacts" / "models" / "cut" / "1"
+    folder.mkdir(parents=True)
+    (folder / "model.onnx").write_bytes(b"half")
     tracker.mirror_version("cut", 1, bundle, "run-1")
-    assert (state / "mlartifacts" / "models" / "cut" / "1" / "model.onnx").is_file()
+    assert (folder / "model.onnx").read_bytes() == (bundle / "model.onnx").read_bytes()
 
 
 def test_mirroring_a_version_again_changes_nothing_and_another_bundle_is_refused(

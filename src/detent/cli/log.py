@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+WIDEST = 200  # characters of a sentence on the terminal; --json shows all
+
 
 @click.command("log")
 @click.option("--kind", help="Only events of this kind, or below it: verdict, verdict.rejected, finding.critical ...")
@@ -27,6 +29,7 @@ def command(
 ) -> None:
     """Show the ledger, newest last."""
     from detent.cli.moments import moment
+    from detent.loop.report.story import sentence
     from detent.loop.workspace import open_ledger
     from detent.store import ledger
 
@@ -38,10 +41,6 @@ def command(
             fields = ("seq", "time", "kind", "subject", "actor", "payload", "observed", "previous", "hash")
             click.echo(json.dumps({name: getattr(event, name) for name in fields}))
         else:
-            text = event.payload.get("reason") or event.payload.get("message") or _short(event.payload)
+            text = sentence(event)
+            text = text if len(text) <= WIDEST else text[: WIDEST - 3] + "..."
             click.echo(f"{event.seq:5d}  {event.time[:19]}  {event.kind:24s} {event.subject:24s} {text}")
-
-
-def _short(payload: object) -> str:
-    text = json.dumps(payload, default=str)
-    return text if len(text) <= 100 else text[:97] + "..."

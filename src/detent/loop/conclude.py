@@ -44,7 +44,7 @@ def conclude(ws: Workspace, replayed: Replayed) -> Conclusion:
     """
     comparison = _compare(ws, replayed)
     audit = ledger.verify(ws.db)
-    story = tell(ledger.read(ws.db))
+    story = tell(ledger.read(ws.db), [stage.name for stage in ws.project.rollout.stages])
     folder = places.report(ws.folder)
     folder.mkdir(exist_ok=True)
     title = f"{ws.project.name}: {replayed.start:%d %b %Y} to {replayed.until:%d %b %Y}, replayed"

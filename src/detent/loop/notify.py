@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from urllib.parse import urlsplit
 
 from detent.errors import ProjectError
 from detent.loop import places
@@ -16,6 +17,7 @@ from detent.project.environment import Secret, read_secret
 from detent.records.event import Fact
 from detent.records.finding import Finding
 from detent.records.project import Channel as Declared
+from detent.store.canonical import digest
 from detent.store.database import Transaction
 
 
@@ -54,8 +56,13 @@ def open_channels(ws: Workspace) -> dict[str, Channel]:
 
 
 def channel_name(declared: Declared) -> str:
-    """Return the name under which deliveries to a channel are remembered; two webhooks differ by their URL."""
-    return declared.kind if declared.url is None else f"{declared.kind} {declared.url}"
+    """Return the name under which deliveries to a channel are remembered.
+
+    A webhook's URL often is its secret, so only its host is named, and a digest tells two URLs on one host apart.
+    """
+    if declared.url is None:
+        return declared.kind
+    return f"{declared.kind} {urlsplit(declared.url).hostname} {digest(declared.url.encode())[:8]}"
 
 
 def _open(ws: Workspace, declared: Declared) -> Channel:

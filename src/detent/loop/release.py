@@ -83,7 +83,10 @@ def advance(ws: Workspace, gateway: Gateway) -> Rollout | None:
         now=ws.now(),
     )
     if step.action == HOLD:
-        return rollout
+        with ws.db.transaction() as tx:
+            return store.apply_step(
+                tx, rollout, step, stage_requests=requests, shadow=shadow, actor=ws.actor, now=ws.now()
+            )
     return _move(ws, gateway, rollout, step, requests=requests, shadow=shadow)
 
 

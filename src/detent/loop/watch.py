@@ -77,8 +77,6 @@ def _traffic(ws: Workspace, champion: ModelVersion, rows: pl.DataFrame, window: 
         requests=live.height, errors=live.filter(pl.col("status") != "ok").height, window=span
     )
     answered = live.filter((pl.col("version") == champion.number) & (pl.col("status") == "ok"))
-    if answered.is_empty():
-        return errors
     folder = bundle_folder(ws, champion)
     reference = profile_from_json((folder / "profile.json").read_bytes())
     predictor: Predictor = load(folder)

@@ -62,7 +62,7 @@ def advance(
     judged = _judged(kinds, findings)
     after: dict[str, Episode] = {}
     news: list[_News] = []
-    for episode in (episode for episode in episodes if episode.state == OPEN):
+    for episode in sorted((e for e in episodes if e.state == OPEN), key=lambda e: e.key):
         if episode.key not in grouped:
             clean = episode.clean_windows + (kind_of(episode.key) in judged)
             state = CLOSED if clean >= close_after else OPEN
@@ -92,7 +92,11 @@ def kind_of(key: str) -> str:
 
 
 def _judged(kinds: Collection[str], findings: Sequence[Finding]) -> set[str]:
-    return set(kinds) - {finding.kind for finding in findings if finding.statistic in UNJUDGED}
+    """Return the kinds that come out clean when they have no serious finding."""
+    unjudged = {finding.kind for finding in findings if finding.statistic in UNJUDGED}
+    if not any(finding.kind == "quality" for finding in findings):
+        unjudged.add("quality")  # it always gives its value; silence means that no label was there
+    return set(kinds) - unjudged
 
 
 def _silenced(episode: Episode, episodes: Iterable[Episode]) -> bool:

@@ -19,7 +19,7 @@ R = TypeVar("R")
 class Candidate:
     """What a training pipeline returns: a model and the rows it was trained and is to be judged on."""
 
-    model: Any  # detent.Model
+    model: Any  # detent.training.Model
     train: Any  # polars.DataFrame: features and label
     evaluation: Any  # polars.DataFrame: features and label of later rows
 

@@ -99,6 +99,7 @@ def _results(returned: object, name: str) -> dict[str, Port]:
         raise ProjectError(
             what=f"pipeline `{name}` returns no outputs of steps" + (f" (`{wrong}`)" if wrong else ""),
             why="only what steps made is stored, so only that can be returned",
-            fix="return Candidate(model=..., train=..., evaluation=...), or the output of a step",
+            fix="return Candidate(model=..., train=..., evaluation=...), or the output of a step; if a step has "
+            "several outputs, return its fields",
         )
     return typing.cast("dict[str, Port]", ports)

@@ -24,6 +24,7 @@ class Sketch:
         self._calls: dict[str, int] = {}
 
     def add(self, step: Step[Any, Any], args: tuple[object, ...], kwargs: dict[str, object]) -> Ref:
+        """Note a call and return the promise of its result."""
         function = step.function
         name = function.__name__
         self._calls[name] = self._calls.get(name, 0) + 1

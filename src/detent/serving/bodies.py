@@ -14,18 +14,21 @@ _DRAIN = 4 * MAX_BODY  # bytes of a refused body that are read, so that the call
 
 
 async def read_body(
-    scope: MutableMapping[str, Any], receive: Callable[[], Awaitable[MutableMapping[str, Any]]]
+    scope: MutableMapping[str, Any],
+    receive: Callable[[], Awaitable[MutableMapping[str, Any]]],
+    *,
+    seconds: float = MAX_SECONDS,
 ) -> bytes | None:
     """Return the body, or None when the caller hung up.
 
     Raises:
-        Problem: 413 above 10 MiB, 408 when the body takes longer than 30 s, 400 for a content encoding.
+        Problem: 413 above 10 MiB, 408 when the body takes longer than `seconds`, 400 for a content encoding.
     """
     for key, value in scope["headers"]:
         if key == b"content-encoding" and value.strip().lower() not in (b"", b"identity"):
             raise _encoded()
     try:
-        async with asyncio.timeout(MAX_SECONDS):
+        async with asyncio.timeout(seconds):
             message = await receive()
             if message["type"] == "http.disconnect":
                 return None
@@ -37,7 +40,7 @@ async def read_body(
             408,
             "too-slow",
             what="the body did not arrive in time",
-            why=f"a request has {MAX_SECONDS:.0f} seconds to arrive",
+            why=f"a request has {seconds:g} seconds to arrive",
             fix="send smaller requests, or over a better line",
             headers=((b"connection", b"close"),),
         ) from error

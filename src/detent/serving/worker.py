@@ -7,6 +7,7 @@ version it could load. Callers wait in the socket's queue meanwhile.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -118,6 +119,9 @@ class Worker:
         )
         _stop_on_signals(server)
         await self.follow()
+        # What is loaded by now stays for good; without this the collector walks through all of it again and again.
+        gc.collect()
+        gc.freeze()
         watch = asyncio.create_task(self._watch(server))
         try:
             await server.serve(sockets=[listener])

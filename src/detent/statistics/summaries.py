@@ -132,7 +132,8 @@ def _quantile_edges(finite: NDArray[np.float64], bins: int, *, whole: bool) -> N
     ranks = -(-len(ordered) * np.arange(1, bins) // bins) - 1
     edges, repeats = np.unique(ordered[ranks], return_counts=True)
     atoms = edges[repeats > 1]
-    below = atoms - 1 if whole else np.nextafter(atoms, -np.inf)
+    with np.errstate(over="ignore"):  # below the smallest float lies -inf, which is dropped
+        below = atoms - 1 if whole else np.nextafter(atoms, -np.inf)
     return np.unique(np.concatenate([edges, below[np.isfinite(below)]]))
 
 

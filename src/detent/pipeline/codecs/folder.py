@@ -46,7 +46,7 @@ def load(artifact: Artifact, blobs: Blobs) -> Any:
 
 
 def blobs_of(artifact: Artifact, blobs: Blobs) -> tuple[str, ...]:
-    """Return the manifest and every file."""
+    """Return the digests of the manifest and of every file."""
     return (artifact.digest, *_files(artifact, blobs).values())
 
 

@@ -44,11 +44,6 @@ def load(artifact: Artifact, blobs: Blobs) -> Any:
     return msgspec.convert(value, find_class(artifact.type)) if artifact.type else value
 
 
-def blobs_of(artifact: Artifact, blobs: Blobs) -> tuple[str, ...]:  # noqa: ARG001
-    """Return the one blob."""
-    return artifact.blobs
-
-
 def _bytes(value: object) -> bytes:
     try:
         return canonical(value)

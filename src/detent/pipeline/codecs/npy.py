@@ -28,8 +28,3 @@ def dump(value: np.ndarray[Any, Any], blobs: Blobs) -> Artifact:
 def load(artifact: Artifact, blobs: Blobs) -> np.ndarray[Any, Any]:
     """Return the array."""
     return np.load(io.BytesIO(blobs.get(artifact.digest)), allow_pickle=False)
-
-
-def blobs_of(artifact: Artifact, blobs: Blobs) -> tuple[str, ...]:  # noqa: ARG001
-    """Return the one blob."""
-    return artifact.blobs

@@ -33,8 +33,3 @@ def load(artifact: Artifact, blobs: Blobs) -> pl.DataFrame:
     """Return the frame, its parts put together."""
     parts = [pl.read_parquet(io.BytesIO(blobs.get(digest))) for digest in artifact.blobs]
     return parts[0] if len(parts) == 1 else pl.concat(parts, rechunk=True)
-
-
-def blobs_of(artifact: Artifact, blobs: Blobs) -> tuple[str, ...]:  # noqa: ARG001
-    """Return the parts."""
-    return artifact.blobs

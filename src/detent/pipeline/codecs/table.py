@@ -8,6 +8,7 @@ from typing import Any, Protocol, cast
 
 from detent.errors import DataError, StoreError, TamperedError
 from detent.pipeline.artifacts import FOLDER, JSON, NPY, PARQUET, Artifact
+from detent.pipeline.codecs.folder import blobs_of
 from detent.store.blobs import Blobs
 
 
@@ -20,10 +21,6 @@ class Codec(Protocol):
 
     def load(self, artifact: Artifact, blobs: Blobs) -> Any:
         """Return the value again; StoreError or TamperedError when a blob is missing or damaged."""
-        ...
-
-    def blobs_of(self, artifact: Artifact, blobs: Blobs) -> tuple[str, ...]:
-        """Return the digests of every blob that the artifact needs."""
         ...
 
 
@@ -68,7 +65,8 @@ def discard_damaged(artifacts: Iterable[Artifact], blobs: Blobs) -> bool:
     damaged = False
     for artifact in artifacts:
         try:
-            names = _codec(artifact.kind).blobs_of(artifact, blobs)
+            # No codec's library is needed for this, so a run without work loads none.
+            names = blobs_of(artifact, blobs) if artifact.kind == FOLDER else artifact.blobs
         except (StoreError, TamperedError):
             names, damaged = artifact.blobs, True
         for name in names:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import queue
 import sys
@@ -20,6 +21,7 @@ from detent.pipeline.authoring import Step
 from detent.pipeline.codecs.classes import find_class
 from detent.pipeline.codecs.table import dump, load
 from detent.pipeline.executors.protocol import Done, Job, Outcome, Raised, Stored, StoredRecord
+from detent.pipeline.executors.sources import import_sources_of
 from detent.project.code import load_callable
 
 _LONGEST_MESSAGE = 4_000
@@ -30,6 +32,9 @@ def serve(connection: Connection) -> None:
     """Answer jobs until the other end of the connection is closed."""
     # A group of its own: a timeout ends whatever the step started, and Ctrl-C at the terminal is left to the run.
     os.setsid()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(line_buffering=True)  # what a step printed before it was killed is what users need
     jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(connection, jobs), daemon=True).start()
     while True:
@@ -58,10 +63,11 @@ def attempt(job: Job) -> Outcome:
 def _call(job: Job) -> Done:
     # A step that reads a file by a relative path finds it from the project folder, wherever `detent` was started.
     os.chdir(job.folder)
-    if job.file:
-        found = load_callable(f"{job.file}:{job.attribute}", Path(job.folder))
-    else:
-        found = getattr(import_module(job.module), job.attribute)
+    import_sources_of(Path(job.folder))
+    module = import_module(job.module)
+    found = (
+        load_callable(f"{job.file}:{job.attribute}", Path(job.folder)) if job.file else getattr(module, job.attribute)
+    )
     function = found.function if isinstance(found, Step) else found
     arguments = {name: _value(argument, job) for name, argument in job.arguments.items()}
     returned = function(**arguments)

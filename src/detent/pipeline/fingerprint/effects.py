@@ -52,7 +52,6 @@ _PURE_PACKAGES: Mapping[str, tuple[str, ...]] = {
     "datetime": (),
     "decimal": ("getcontext", "setcontext", "localcontext"),
     "detent.pipeline": (),
-    "detent.step": (),
     "enum": (),
     "fractions": (),
     "functools": (),
@@ -68,7 +67,7 @@ _PURE_PACKAGES: Mapping[str, tuple[str, ...]] = {
     "typing": (),
     "zoneinfo": (),
 }
-_STEP_MARKS = frozenset({"detent.step", "detent.pipeline.step", "detent.pipeline.authoring.step"})
+_STEP_MARKS = frozenset({"detent.pipeline.step", "detent.pipeline.authoring.step"})
 
 
 def has_effect(statement: ast.stmt, scope: Scope) -> bool:
