@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pipeline_project import Project, outcomes
 
 from detent.pipeline import LocalExecutor
 from detent.store.blobs import open_blobs
 from detent.store.database import open_database
 from detent.store.migrate import migrate
-
-from .conftest import Project, outcomes
 
 HEAD = """
 import os

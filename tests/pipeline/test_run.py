@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from pipeline_project import FRAME, Project, outcomes, whys
 
 from detent.errors import BusyError, ProjectError, RefusedError, StepError, StoreError
 from detent.pipeline import store
 from detent.pipeline.lock import run_lock
-
-from .conftest import FRAME, Project, outcomes, whys
 
 STEPS = '''
 from typing import NamedTuple

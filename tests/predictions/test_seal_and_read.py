@@ -3,6 +3,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import threading
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -143,6 +144,39 @@ def test_segments_after_a_restart_never_replace_parquet_of_earlier_ones(tmp_path
         SegmentWriter(places.segments(tmp_path), "w0").seal()
         seal_all(tmp_path)
     assert numbers(read(tmp_path)) == [0, 1, 2]
+
+
+def test_a_segment_of_a_used_name_adds_to_what_is_in_parquet(tmp_path: Path) -> None:
+    for number in (1, 2):
+        writer = SegmentWriter(places.segments(tmp_path), "w0")
+        writer.append([payload(number)])
+        writer.seal()
+        seal_all(tmp_path)
+        (places.segments(tmp_path) / "w0.next").unlink()  # the numbering is lost
+    assert [path.name for path in places.parquet(tmp_path).rglob("*.parquet")] == ["w0-00000001.parquet"]
+    assert numbers(read(tmp_path)) == [1, 2]
+
+
+def test_reading_while_a_worker_finishes_segments_misses_nothing(tmp_path: Path, writer: SegmentWriter) -> None:
+    written = 0
+    ended = threading.Event()
+
+    def write() -> None:
+        nonlocal written
+        for number in range(120):
+            writer.append([payload(number)])
+            written = number + 1
+            writer.seal()
+        ended.set()
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    tails = Tails()
+    while not ended.is_set():
+        least = written
+        assert len(numbers(read(tmp_path, tails=tails))) >= least
+    thread.join()
+    assert numbers(read(tmp_path, tails=tails)) == list(range(120))
 
 
 def test_what_live_segments_hold_can_be_written_early_and_is_replaced_later(

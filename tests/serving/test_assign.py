@@ -27,6 +27,12 @@ def test_a_bucket_lies_in_its_range_and_is_always_the_same(salt: str, entity: st
     assert bucket(salt, entity) == bucket(salt, entity)
 
 
+@given(st.text(), st.integers(0, 10_000))
+def test_the_last_arm_takes_the_low_buckets(entity: str, weight: int) -> None:
+    expected = 2 if bucket("r1", entity) < weight else 1
+    assert choose(route(10_000 - weight, weight), entity).version == expected
+
+
 def test_the_share_of_entities_is_the_weight() -> None:
     weighted = route(7_000, 2_500, 500)
     counts = [0, 0, 0]

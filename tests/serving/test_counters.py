@@ -21,10 +21,12 @@ def test_counts_are_summed_over_workers_and_survive_their_restart(tmp_path: Path
         counters.count(("flights", 0, "http"), seconds=0.002)
     first.close()
     again = Counters(tmp_path, 0)
-    again.count(LIVE, seconds=0.001)
+    again.count(("flights", 4, "live"), seconds=0.001)
+    again.count(SHADOW, seconds=0.001)
     assert read_counts(tmp_path) == [
-        ArmCount(version=3, arm="live", requests=5, errors=2),
-        ArmCount(version=3, arm="shadow", requests=2, errors=0),
+        ArmCount(version=3, arm="live", requests=4, errors=2),
+        ArmCount(version=3, arm="shadow", requests=3, errors=0),
+        ArmCount(version=4, arm="live", requests=1, errors=0),
     ]
     assert read_numbers(tmp_path)[0]["starts"] == 2
     assert read_counts(tmp_path, "boats") == []

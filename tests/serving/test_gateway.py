@@ -39,7 +39,9 @@ def test_every_answer_is_in_the_log_with_what_led_to_it(world: World, local: Sta
     VirtualClock(tmp_path / "clock", start=noon)
     route = world.route((1, 7_500), (2, 2_500))
     app = local(clock_file=tmp_path / "clock")
-    answered = lines(app.predict(ROW, {**ROW, "origin": "LGA"}, {"hour": 3, "wet": True}))
+    more = [{**ROW, "origin": f"caller-{number}"} for number in range(20)]
+    answered = lines(app.predict(ROW, {**ROW, "origin": "LGA"}, {"hour": 3, "wet": True}, *more))
+    assert {line["version"] for line in answered} == {1, 2}
     log = app.log()
     assert sorted(log["id"]) == sorted(line["id"] for line in answered)
     for line in answered:
@@ -127,8 +129,17 @@ def test_a_fallback_answers_and_the_failure_counts_against_the_version_that_fail
 
 def test_a_fallback_that_fails_too_is_a_failure(world: World, local: Start) -> None:
     world.route((2, 10_000), fallback=1, loaded=(1, 2))
-    answer = local().predict(POISON)
-    assert answer.status_code == 503
+    app = local()
+    assert app.predict(POISON).status_code == 503
+    log = app.log()
+    assert log.select("arm", "version", "served_by").rows() == [("fallback", 1, None), ("live", 2, None)]
+
+
+def test_a_version_is_not_its_own_fallback(world: World, local: Start) -> None:
+    world.route((1, 10_000), fallback=1)
+    app = local()
+    assert app.predict(POISON).status_code == 503
+    assert app.log()["arm"].to_list() == ["live"]
 
 
 def test_shadows_see_every_row_and_never_change_the_answer(world: World, local: Start) -> None:

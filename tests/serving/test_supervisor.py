@@ -18,7 +18,8 @@ import pytest
 from detent.errors import BusyError, DetentError
 from detent.predictions.labels import revisions
 from detent.predictions.read import read
-from detent.serving import places
+from detent.serving import acknowledge, places
+from detent.serving.acknowledge import Acknowledgement
 from detent.serving.counters import read_counts, read_numbers
 from detent.serving.supervisor import Supervisor
 from detent.store.clock import VirtualClock
@@ -270,8 +271,10 @@ def test_workers_end_when_their_supervisor_is_killed(world: World) -> None:
     until(lambda: all(dead(pid) for pid in pids))
 
 
-def test_a_taken_port_is_said_so(world: World) -> None:
+@pytest.mark.parametrize("shared_port", [False, True])
+def test_a_taken_port_is_said_so(world: World, shared_port: bool) -> None:
     with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, shared_port)  # as another supervisor does
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
@@ -296,7 +299,10 @@ def test_predictions_carry_virtual_time_and_a_day_that_is_over_is_sealed(world: 
     evening = datetime(2013, 7, 1, 23, 59, tzinfo=UTC)
     clock = VirtualClock(world.state / "clock", start=evening)
     world.route((1, 10_000), shadows=(2,), loaded=(1, 2))
+    stale = Acknowledgement(pid=1, life="earlier", page_seq=1_000, address="")
+    acknowledge.write(places.acknowledgements(world.state), 0, stale)
     supervisor = serve(world, workers=1, clock_file=world.state / "clock")
+    assert acknowledge.read(places.acknowledgements(world.state), 0) != stale
     with httpx.Client(base_url=supervisor.address) as client:
         client.post(PREDICT, content=body(ROW, ROW))
         assert supervisor.settle(30.0)

@@ -11,6 +11,7 @@ import polars as pl
 from detent.data import store
 from detent.data.contract import check_contract
 from detent.data.ingest import ingest
+from detent.errors import DataError, Place, did_you_mean
 from detent.features.build import build_features
 from detent.loop.workspace import Workspace
 from detent.project.code import load_callable
@@ -39,6 +40,7 @@ def ingest_all(ws: Workspace, as_of: datetime | None) -> Datasets:
     frames: dict[str, pl.DataFrame] = {}
     for source in ws.project.data:
         snapshot, frame = ingest(known_by(source, ws.project), folder=ws.folder, blobs=ws.blobs, as_of=as_of)
+        _check_declared(frame, source, ws.project)
         if source.contract is not None:
             check_contract(frame, source.contract, folder=ws.folder, source=source)
         snapshots[source.name], frames[source.name] = snapshot, frame
@@ -72,6 +74,21 @@ def known_by(source: Source, project: Project) -> Source:
     if source.name == project.target.data and project.target.known_at is not None:
         return replace(source, time=project.target.known_at)
     return source
+
+
+def _check_declared(frame: pl.DataFrame, source: Source, project: Project) -> None:
+    """Refuse a table that lacks a column which detent.yaml names."""
+    wanted = {"time": source.time, "key": source.key}
+    if source.name == project.target.data:
+        wanted |= {"target": project.target.column, "target.known_at": project.target.known_at}
+    for role, column in wanted.items():
+        if column is not None and column not in frame.columns:
+            raise DataError(
+                what=f"column `{column}` is not in dataset `{source.name}`",
+                why=f"detent.yaml declares it as `{role}`, and {source.source} does not have it",
+                fix=did_you_mean(column, frame.columns),
+                where=Place(file="detent.yaml", line=source.line, field=f"data.{source.name}"),
+            )
 
 
 def _ingested(ws: Workspace, snapshots: Mapping[str, Snapshot]) -> Fact:

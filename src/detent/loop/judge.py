@@ -72,6 +72,7 @@ def collect_evidence(ws: Workspace, candidate: Candidate, champion: ModelVersion
         y=rows[label].cast(pl.Float64).to_numpy(),
         score=score_rows(predictor, rows),
         champion=_champion_scores(ws, champion, rows),
+        champion_at_gate=value_at_gate(ws, champion, "roc_auc") if champion else None,
         seed=project.simulate.seed,
         keys=rows[key] if key in rows.columns else None,
         train_keys=candidate.train[key] if key in candidate.train.columns else None,
@@ -115,6 +116,13 @@ def measure_latency(predictor: Predictor, rows: pl.DataFrame) -> NDArray[np.floa
 def bundle_folder(ws: Workspace, version: ModelVersion) -> Path:
     """Return the local folder of a registered version's bundle."""
     return places.bundles(ws.state) / version.digest
+
+
+def value_at_gate(ws: Workspace, version: ModelVersion, metric: str) -> float | None:
+    """Return a metric's value when the gate judged the version; None when no check measured it."""
+    results = store.load(ws.db, version.verdict).results
+    found = [result for result in results if result.kind == "threshold" and result.check.split()[0] == metric]
+    return found[0].value if found else None
 
 
 def _champion_scores(ws: Workspace, champion: ModelVersion | None, rows: pl.DataFrame) -> NDArray[np.float64] | None:

@@ -24,12 +24,15 @@ from detent.loop.mirror import mirror_aliases
 from detent.loop.release import release
 from detent.loop.sabotage import ship
 from detent.loop.serve import OwnGateway, supervise
+from detent.loop.traffic import request_fields
 from detent.loop.train import train
 from detent.loop.workspace import STATE, Workspace, open_workspace, virtual_clock
 from detent.loop.world import DAY, World, check_no_future, features_between, open_world
 from detent.pipeline import LocalExecutor
 from detent.plugins import names
 from detent.records.run import RunRequest
+from detent.serving.places import route_page
+from detent.serving.routes import RoutePage
 from detent.store.clock import VirtualClock, iso, parse
 
 SPAN = timedelta(days=7)  # features are made for so many days at once
@@ -153,6 +156,8 @@ class _Player:
         self._features: list[pl.DataFrame] = []
         self._sabotage = deque(_sabotage_plan(ws, world))
         self._next_tick = world.start + TICK
+        self._page = RoutePage(route_page(ws.state))
+        self._inputs: tuple[int, frozenset[str]] = (-1, frozenset())
 
     def play(self, watch: Watch) -> None:
         """Replay every day."""
@@ -188,7 +193,7 @@ class _Player:
 
     def _ask(self, row: dict[str, object]) -> None:
         self._clock.set(_moment(row[self._time]))
-        inputs = {name: value for name, value in row.items() if name not in (self._key, self._time)}
+        inputs = {name: row[name] for name in self._wanted() if name in row}
         entity = self._ws.project.features.entity
         reply: Reply = self._caller.predict(
             self._ws.project.serving.endpoint, inputs, str(row[entity] if entity else row[self._key])
@@ -206,6 +211,12 @@ class _Player:
         label = self._labels.get(row[self._key])
         if label is not None and reply.id is not None:
             self._waiting.append((label[1], reply.id, label[0]))
+
+    def _wanted(self) -> frozenset[str]:
+        """Return the inputs that the endpoint asks for now: what a caller reads from the model's signature."""
+        if self._page.seq() != self._inputs[0]:
+            self._inputs = (self._page.seq(), request_fields(self._ws))
+        return self._inputs[1]
 
     def _live_until(self, moment: datetime) -> None:
         """Let the hours pass: labels arrive, rollouts are looked at, and at midnight the controller ticks."""

@@ -7,12 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
+from detent.bundle.codec import signature_from_json
 from detent.bundle.publish import fetch
 from detent.bundle.sign import sign, write_verdict
 from detent.errors import RefusedError
 from detent.gate import store as verdicts
 from detent.loop import places
-from detent.loop.judge import CHAMPION
+from detent.loop.judge import CHAMPION, bundle_folder
 from detent.loop.workspace import Workspace
 from detent.records.event import Fact
 from detent.records.rollout import Rollout
@@ -106,6 +107,14 @@ def apply_route(ws: Workspace, gateway: Gateway, *, reason: str) -> Route:
         gateway.prepare(wanted.loaded)
     ws.record(_changed(ws, before, written, reason))
     return written
+
+
+def request_fields(ws: Workspace) -> frozenset[str]:
+    """Return the inputs of all versions that may answer a request now."""
+    numbers = [arm.version for arm in desired_route(ws).arms]
+    folders = [bundle_folder(ws, versions.get(ws.db, ws.model, number)) for number in numbers]
+    signatures = [signature_from_json((folder / "signature.json").read_bytes()) for folder in folders]
+    return frozenset(field.name for signature in signatures for field in signature.inputs)
 
 
 def index_versions(ws: Workspace, numbers: Sequence[int]) -> None:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import polars as pl
 
 from detent.bundle.codec import profile_from_json
 from detent.bundle.load import load
-from detent.bundle.protocol import Predictor
-from detent.gate import store as verdicts
-from detent.loop.judge import bundle_folder, champion_version
+from detent.loop.judge import bundle_folder, champion_version, value_at_gate
 from detent.loop.notify import notify
 from detent.loop.workspace import Workspace
 from detent.monitor import quality, store
@@ -21,6 +19,8 @@ from detent.predictions import join, labels_of, places, read, seal
 from detent.predictions.frames import expand_inputs
 from detent.records.event import Fact
 from detent.records.finding import INFO, SEVERITIES, Finding
+from detent.records.profile import Profile
+from detent.records.signature import Signature
 from detent.records.version import ModelVersion
 from detent.statistics.summaries import summarise
 from detent.store import ledger
@@ -28,6 +28,7 @@ from detent.store.clock import iso, parse
 
 TRAFFIC, QUALITY = "traffic", "quality"
 OUTPUT = "prediction"
+MOST = 0.8  # share of a window's requests
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,14 +77,28 @@ def _traffic(ws: Workspace, champion: ModelVersion, rows: pl.DataFrame, window: 
     errors = quality.error_findings(
         requests=live.height, errors=live.filter(pl.col("status") != "ok").height, window=span
     )
-    answered = live.filter((pl.col("version") == champion.number) & (pl.col("status") == "ok"))
     folder = bundle_folder(ws, champion)
     reference = profile_from_json((folder / "profile.json").read_bytes())
-    predictor: Predictor = load(folder)
-    kinds = [(field.name, field.kind) for field in predictor.signature.inputs]
-    columns = expand_inputs(answered, predictor.signature).to_dict(as_series=False)
-    current = summarise({**columns, OUTPUT: answered["score"].to_list()}, [*kinds, (OUTPUT, "number")], like=reference)
-    return errors + detect(reference, current, window_start=span.start, window_end=span.end)
+    current = _profile(live, champion.number, load(folder).signature, reference)
+    known = {column.name for column in current.columns}
+    comparable = replace(reference, columns=tuple(column for column in reference.columns if column.name in known))
+    return errors + detect(comparable, current, window_start=span.start, window_end=span.end)
+
+
+def _profile(live: pl.DataFrame, champion: int, signature: Signature, reference: Profile) -> Profile:
+    """Summarise what was asked, whoever answered, and what the champion answered.
+
+    Arms are chosen at random, so all requests tell about the inputs; the champion's own would cover only a part of a
+    window in which it was promoted, and a weekend less looks like drift. For the same reason its answers count only if
+    it gave most of them.
+    """
+    inputs = [(field.name, field.kind) for field in signature.inputs]
+    asked = summarise(expand_inputs(live, signature).to_dict(as_series=False), inputs, like=reference)
+    own = live.filter((pl.col("version") == champion) & (pl.col("status") == "ok"))
+    if own.height < MOST * live.height:
+        return asked
+    given = summarise({OUTPUT: own["score"].to_list()}, [(OUTPUT, "number")], like=reference)
+    return replace(asked, columns=(*asked.columns, *given.columns))
 
 
 def _quality(ws: Workspace, champion: ModelVersion, rows: pl.DataFrame, window: Window) -> list[Finding]:
@@ -103,7 +118,7 @@ def _quality(ws: Workspace, champion: ModelVersion, rows: pl.DataFrame, window: 
         labelled["answer"].to_numpy(),
         metric=ws.project.monitor.quality,
         floor=ws.project.monitor.floor,
-        reference_value=value_at_gate(ws, champion),
+        reference_value=value_at_gate(ws, champion, ws.project.monitor.quality),
         window=span,
         seed=ws.project.simulate.seed,
     )
@@ -122,14 +137,6 @@ def served(rows: pl.DataFrame) -> pl.DataFrame:
         .drop("fallback_score")
         .filter(pl.col("answer").is_not_null())
     )
-
-
-def value_at_gate(ws: Workspace, version: ModelVersion) -> float | None:
-    """Return the live metric's value when the gate judged the version; None when no check measured it."""
-    verdict = verdicts.load(ws.db, version.verdict)
-    metric = ws.project.monitor.quality
-    of_metric = [result for result in verdict.results if result.kind == "threshold" and result.check.startswith(metric)]
-    return of_metric[0].value if of_metric else None
 
 
 def worst(findings: Sequence[Finding]) -> str:

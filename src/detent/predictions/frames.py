@@ -30,6 +30,7 @@ SCHEMA: dict[str, pl.DataType] = {
     "error": pl.String(),
     "service_seconds": pl.Float64(),
 }
+KEY = ("id", "arm", "version")  # what tells two rows apart
 _DTYPES = {NUMBER: pl.Float64(), INTEGER: pl.Int64(), STRING: pl.String(), BOOLEAN: pl.Boolean()}
 
 

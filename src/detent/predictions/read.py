@@ -8,10 +8,9 @@ from pathlib import Path
 import polars as pl
 
 from detent.predictions import places
-from detent.predictions.frames import SCHEMA
+from detent.predictions.frames import KEY, SCHEMA
 from detent.predictions.tails import Tails
 
-_KEY = ["id", "arm", "version"]
 _ORDER = ["time", "id", "arm", "version"]
 
 
@@ -42,4 +41,4 @@ def read(
         frame = frame.filter(pl.col("time") >= since)
     if until is not None:
         frame = frame.filter(pl.col("time") < until)
-    return frame.unique(_KEY, keep="first", maintain_order=True).sort(_ORDER)
+    return frame.unique(KEY, keep="first", maintain_order=True).sort(_ORDER)

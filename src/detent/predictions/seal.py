@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from detent.errors import Place, StoreError
-from detent.predictions.frames import to_frame
+from detent.predictions.frames import KEY, to_frame
 from detent.predictions.places import part
 from detent.store.atomic import write_atomic
 from detent.store.segments import read_frames
@@ -30,10 +30,10 @@ class Sealed:
 def seal(segments: Path, parquet: Path, *, include_open: bool = False) -> Sealed:
     """Write each finished segment as Parquet under `date=YYYY-MM-DD/<segment>.parquet` and remove it.
 
-    A crash at any moment loses nothing and doubles nothing: the files of a segment have the segment's name, so doing it
-    again replaces them, and a segment is removed only after all its rows are in Parquet. One that ends in bytes that
-    are no frame (a worker was killed while it wrote, or the disk is failing) is kept under the suffix `.torn`.
-    `include_open` also writes what live segments hold by now; these stay as they are.
+    A crash at any moment loses nothing and doubles nothing: the files of a segment have the segment's name, doing it
+    again adds only rows that are not there yet, and a segment is removed only after all its rows are in Parquet. One
+    that ends in bytes that are no frame (a worker was killed while it wrote, or the disk is failing) is kept under the
+    suffix `.torn`. `include_open` also writes what live segments hold by now; these stay as they are.
 
     Raises:
         StoreError: the disk is full; the segment stays.
@@ -62,8 +62,13 @@ def _write(frame: pl.DataFrame, segment: Path, parquet: Path) -> None:
     days = frame.with_columns(pl.col("time").dt.date().alias("_day")).partition_by("_day", as_dict=True)
     for (day,), rows in sorted(days.items()):
         target = part(parquet, _as_date(day), segment.stem)
+        rows = rows.drop("_day")
+        if target.exists():
+            # The rows of a live segment that was written early, of a call that crashed, or of an earlier segment of
+            # that name. Joining them is right in each case; replacing them would be wrong in the last.
+            rows = pl.concat([pl.read_parquet(target, hive_partitioning=False), rows]).unique(KEY, maintain_order=True)
         buffer = io.BytesIO()
-        rows.drop("_day").write_parquet(buffer, compression="zstd")
+        rows.write_parquet(buffer, compression="zstd")
         try:
             write_atomic(target, buffer.getvalue())
         except OSError as error:

@@ -16,6 +16,7 @@ class Acknowledgement:
     """The state of one worker after it followed a route table."""
 
     pid: int
+    life: str  # as the supervisor named this process
     page_seq: int  # the table whose versions it has tried to load
     address: str  # http://host:port
     ready: tuple[str, ...] = ()  # "<model>/<number>", sorted
@@ -28,7 +29,7 @@ def write(folder: Path, slot: int, acknowledgement: Acknowledgement) -> None:
 
 
 def read(folder: Path, slot: int) -> Acknowledgement | None:
-    """Return what the slot's worker said last, also when that worker is dead by now (compare `pid`); None: nothing."""
+    """Return what the slot's worker said last, also when that worker is dead by now (compare `life`); None: nothing."""
     try:
         return msgspec.json.decode((folder / f"{slot}.json").read_bytes(), type=Acknowledgement)
     except (FileNotFoundError, msgspec.DecodeError):

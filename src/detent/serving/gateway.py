@@ -110,6 +110,7 @@ class Gateway:
     def _items_of_mixed_signatures(self, endpoint: Endpoint, body: bytes, now: datetime) -> list[_Item]:
         """Choose arms first, then read each row with the signature of its own version."""
         request = read_loosely(body)
+        known = {name for version in endpoint.versions.values() for name in version.reader.names}
         ids = self._ids.mint(now, len(request.rows), probability=endpoint.probability)
         items: list[_Item] = []
         errors: list[FieldError] = []
@@ -120,7 +121,9 @@ class Gateway:
             entity = id_ if value is None else str(value)
             arm = choose(endpoint.route, entity)
             reader = endpoint.reader_for(arm.version)
-            row, wrong = reader.convert(loose, f"inputs[{number}]")
+            # While two versions want different inputs, callers send those of both; only what none knows is a mistake.
+            mine = {name: value for name, value in loose.items() if name in reader.names or name not in known}
+            row, wrong = reader.convert(mine, f"inputs[{number}]")
             errors.extend(wrong)
             items.append(_Item(id_, entity, arm, reader, row))
         if errors:

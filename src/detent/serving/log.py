@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from detent.errors import Place, StoreError
 from detent.records.prediction import Prediction
 from detent.store.segments import SegmentWriter
 
@@ -30,13 +31,21 @@ class PredictionLog:
         """Write the rows of one answer with one system call.
 
         Raises:
-            StoreError: the disk is full; none of the rows is in the log.
+            StoreError: the disk is full, or the folder can't be used; the answer must not be given out.
         """
         payloads = [self._encode(prediction) for prediction in predictions]
-        with self._lock:
-            self._turn(now.date())
-            self._writer.append(payloads)
-            self._day = now.date()
+        try:
+            with self._lock:
+                self._turn(now.date())
+                self._writer.append(payloads)
+                self._day = now.date()
+        except OSError as error:  # the folder is gone or unreadable, or a finished segment could not be synced
+            raise StoreError(
+                what="the log can't be written",
+                why=f"the operating system says: {error.strerror or error}",
+                fix="mend the folder of the log; what was not written was not answered either",
+                where=Place(file=str(error.filename or "")),
+            ) from error
 
     def turn(self, now: datetime) -> None:
         """Seal the live segment once its day is over, so that each day's rows can move to that day's Parquet folder."""

@@ -24,6 +24,7 @@ class WorkerSettings:
     port: int = 0
     clock_file: str | None = None  # the shared virtual clock; None: the machine's time
     api_key_digest: str | None = None  # sha256 of the API key, hex; None: predict and metrics are open
+    life: str = ""  # tells this process from an earlier one: in a container, process ids repeat
     parent: int = 0  # process id of the supervisor; the worker ends when it is gone. 0: nobody's child
     log_bytes: int = 16 << 20  # size at which a segment of the prediction log is sealed
     grace: float = 10.0  # seconds that requests in flight get at a stop
@@ -51,8 +52,8 @@ class SupervisorSettings:
         """Number of worker processes."""
         return self.workers or len(os.sched_getaffinity(0))
 
-    def worker(self, slot: int, listener: int) -> WorkerSettings:
-        """Return the settings of the worker in a slot."""
+    def worker(self, slot: int, listener: int, life: str = "") -> WorkerSettings:
+        """Return the settings of one life of the worker in a slot."""
         return WorkerSettings(
             state=str(self.state),
             slot=slot,
@@ -64,6 +65,7 @@ class SupervisorSettings:
             clock_file=None if self.clock_file is None else str(self.clock_file),
             public_key=self.public_key.hex(),
             api_key_digest=self.api_key_digest,
+            life=life,
             parent=os.getpid(),
             log_bytes=self.log_bytes,
             grace=self.grace,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import secrets
 import socket
 import subprocess
 import threading
@@ -32,6 +33,7 @@ class _Slot:
         self.number = number
         self.listener = listener
         self.process: subprocess.Popen[bytes] | None = None
+        self.life = ""  # of the process
         self.started = 0.0
         self.pause = _FIRST_PAUSE
 
@@ -79,8 +81,12 @@ class Supervisor:
         for folder in (places.worker_logs(state), places.acknowledgements(state)):
             folder.mkdir(parents=True, exist_ok=True)
         self._slots = [_Slot(number, listener) for number, listener in enumerate(_listeners(self._settings))]
-        for slot in self._slots:
-            self._spawn(slot)
+        try:
+            for slot in self._slots:
+                self._spawn(slot)
+        except BaseException:
+            self.stop()
+            raise
         self._watcher = threading.Thread(target=self._watch, name="supervisor", daemon=True)
         self._watcher.start()
         waiting = self._wait_for(page.seq(), timeout)
@@ -176,7 +182,8 @@ class Supervisor:
 
     def _spawn(self, slot: _Slot) -> None:
         descriptor = slot.listener.fileno()
-        argument = to_argument(self._settings.worker(slot.number, descriptor))
+        life = secrets.token_hex(8)
+        argument = to_argument(self._settings.worker(slot.number, descriptor, life))
         with _open_log(places.worker_logs(self._settings.state) / f"{slot.number}.log") as log:
             slot.process = subprocess.Popen(
                 [*self._settings.entry, argument],
@@ -187,7 +194,7 @@ class Supervisor:
                 # Ctrl-C in a terminal reaches the whole foreground group; only the supervisor decides when workers end.
                 start_new_session=True,
             )
-        slot.started = time.monotonic()
+        slot.life, slot.started = life, time.monotonic()
 
     def _watch(self) -> None:
         """Replace workers that died, at a pace that a broken worker can't turn into a storm."""
@@ -258,8 +265,7 @@ def _family(host: str) -> socket.AddressFamily:
 
 def _acknowledged(folder: Path, slot: _Slot, seq: int) -> bool:
     said = acknowledge.read(folder, slot.number)
-    process = slot.process
-    return said is not None and process is not None and said.pid == process.pid and said.page_seq >= seq
+    return said is not None and said.life == slot.life and said.page_seq >= seq
 
 
 def _open_log(path: Path) -> BinaryIO:

@@ -137,6 +137,7 @@ class Worker:
         ready, refused = self._versions.ready, self._versions.refused
         said = Acknowledgement(
             pid=os.getpid(),
+            life=self._settings.life,
             page_seq=seq,
             address=self._address,
             ready=tuple(sorted(f"{model}/{number}" for model, number in ready)),

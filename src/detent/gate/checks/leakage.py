@@ -14,7 +14,7 @@ from detent.statistics.metrics import BINARY, METRICS
 
 MAX_FEATURE = {BINARY: 0.97, "regression": 0.995}  # roc_auc; |rank correlation| or r2, of one feature alone
 MAX_MODEL = 0.995  # roc_auc or r2 of the model
-MAX_JUMP = 0.10  # roc_auc above the champion on the same rows
+MAX_JUMP = 0.10  # roc_auc above the champion, on the same rows and as it once was
 _FEATURE_MEASURE = {BINARY: "roc_auc", "regression": "rank correlation or r2"}
 
 
@@ -73,9 +73,13 @@ def _model_fault(evidence: Evidence) -> str:
     if evidence.champion is None or evidence.task != BINARY:
         return ""
     theirs = metric.compute(evidence.y, evidence.champion)
-    if ours - theirs <= MAX_JUMP:
+    # A champion that fell behind a changed world is no measure: its successor may be as good as it once was.
+    once = evidence.champion_at_gate
+    best = theirs if once is None else max(theirs, once)
+    if ours - best <= MAX_JUMP:
         return ""
+    known = f"{number(theirs)}" if once is None else f"{number(theirs)} ({number(once)} when it was judged itself)"
     return (
-        f"{metric.name} is {number(ours)} and the champion's {number(theirs)}: a jump of more than {MAX_JUMP:g} "
+        f"{metric.name} is {number(ours)} and the champion's {known}: a jump of more than {MAX_JUMP:g} "
         "is suspicious, and a human must look"
     )

@@ -7,6 +7,7 @@ import importlib.util
 import json
 import sys
 from collections.abc import Iterable, Mapping
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -19,7 +20,6 @@ class Environment:
 
     def __init__(self) -> None:
         self._known: dict[str, str] = {}
-        self._by_import_name: Mapping[str, list[str]] | None = None
 
     def versions(self, packages: Iterable[str]) -> dict[str, str]:
         """Return the versions of Python, of detent, and of these packages where they are not in the standard library.
@@ -36,19 +36,24 @@ class Environment:
         return found
 
     def _version(self, package: str) -> str:
-        distribution = self._distribution(package)
+        distribution = _distribution(package)
         if distribution is not None and not _is_editable(distribution):
             return distribution.version
         return _files_digest(package)
 
-    def _distribution(self, package: str) -> metadata.Distribution | None:
-        try:
-            return metadata.distribution(_DISTRIBUTIONS.get(package, package))
-        except metadata.PackageNotFoundError:
-            if self._by_import_name is None:
-                self._by_import_name = metadata.packages_distributions()
-            names = self._by_import_name.get(package)
-            return metadata.distribution(names[0]) if names else None
+
+def _distribution(package: str) -> metadata.Distribution | None:
+    try:
+        return metadata.distribution(_DISTRIBUTIONS.get(package, package))
+    except metadata.PackageNotFoundError:
+        names = () if package == "detent" else _distributions_by_import_name().get(package, ())
+        return metadata.distribution(names[0]) if names else None
+
+
+@cache
+def _distributions_by_import_name() -> Mapping[str, list[str]]:
+    """Return which distribution brings which package. It reads every installed one (0.2 s), so once per process."""
+    return metadata.packages_distributions()
 
 
 def _is_editable(distribution: metadata.Distribution) -> bool:

@@ -36,6 +36,7 @@ class Files:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.resolve()
+        self.texts: dict[int, str] = {}  # normalised statements by identity, for whoever reads the same files again
         self._known: dict[str, Module | None] = {}
 
     def find(self, name: str) -> Module | None:

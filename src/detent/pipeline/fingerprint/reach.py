@@ -139,9 +139,15 @@ class Reach:
             self._bound(module.bindings, bound, ())
 
     def _add(self, module: Module, component: str, statements: Sequence[ast.stmt]) -> None:
-        text = "\n".join(normalised(statement, module.bindings) for statement in statements)
+        text = "\n".join(self._text(module, statement) for statement in statements)
         self.components[component] = hashlib.sha256(text.encode()).hexdigest()
         self._todo += [(module, statement) for statement in statements]
+
+    def _text(self, module: Module, statement: ast.stmt) -> str:
+        known = self._project.texts
+        if id(statement) not in known:
+            known[id(statement)] = normalised(statement, module.bindings)
+        return known[id(statement)]
 
 
 def normalised(statement: ast.stmt, bindings: Bindings) -> str:

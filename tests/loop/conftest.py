@@ -1,0 +1,71 @@
+"""A small project and a state in which its first version serves, made once and copied for each test."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from detent.cli.scaffold import scaffold
+from detent.loop.release import release
+from detent.loop.serve import NeighbourGateway
+from detent.loop.train import train
+from detent.loop.workspace import Workspace, open_workspace
+from detent.pipeline.executors.local import LocalExecutor
+from detent.records.run import RunRequest
+
+REQUEST = RunRequest(reason="manual", detail="Asked for by a test.", asked_at="2025-01-01T00:00:00+00:00", actor="test")
+DAYS = 60
+
+
+@pytest.fixture(scope="session")
+def executor() -> Iterator[LocalExecutor]:
+    pool = LocalExecutor(workers=1)
+    yield pool
+    pool.close()
+
+
+@pytest.fixture(scope="session")
+def _template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = scaffold(tmp_path_factory.mktemp("template") / "shop", name="shop", template="tabular")
+    orders = pl.read_parquet(folder / "data" / "orders.parquet")
+    first = orders["placed_at"].min()
+    orders.filter(pl.col("placed_at") < first + pl.duration(days=DAYS)).write_parquet(
+        folder / "data" / "orders.parquet"
+    )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def _served(_template: Path, tmp_path_factory: pytest.TempPathFactory, executor: LocalExecutor) -> Path:
+    folder = tmp_path_factory.mktemp("served") / "shop"
+    shutil.copytree(_template, folder)
+    ws = open_workspace(folder, actor="test")
+    outcome = train(ws, REQUEST, executor=executor)
+    assert outcome.version is not None, outcome.verdict
+    release(ws, NeighbourGateway(ws), outcome.version.number, reason="test")
+    ws.db.close()
+    return folder
+
+
+@pytest.fixture
+def project(_template: Path, tmp_path: Path) -> Path:
+    """A project without any state."""
+    shutil.copytree(_template, tmp_path / "shop")
+    return tmp_path / "shop"
+
+
+@pytest.fixture
+def served(_served: Path, tmp_path: Path) -> Workspace:
+    """A project whose version 1 is champion."""
+    shutil.copytree(_served, tmp_path / "shop")
+    return open_workspace(tmp_path / "shop", actor="test")
+
+
+def rewrite(project: Path, change) -> None:
+    """Replace the project's data by what `change` makes of it."""
+    path = project / "data" / "orders.parquet"
+    change(pl.read_parquet(path)).write_parquet(path)
