@@ -4,6 +4,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from pandera.config import config_context
 
 from detent.data import check_contract
 from detent.errors import DataError, ProjectError
@@ -95,11 +96,8 @@ def test_a_schema_that_changes_the_data_does_not_pass_it(
         check(pl.DataFrame({"id": ids}), name, folder, flights)
 
 
-def test_validation_cannot_be_switched_off_from_outside(
-    folder: Path, flights: Source, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("pandera.config.CONFIG.validation_enabled", False)
-    with pytest.raises(DataError):
+def test_validation_cannot_be_switched_off_from_outside(folder: Path, flights: Source) -> None:
+    with config_context(validation_enabled=False), pytest.raises(DataError):
         check(GOOD.with_columns(id=-1), "Flights", folder, flights)
 
 

@@ -36,6 +36,14 @@ def test_a_snapshot_comes_back_with_its_lineage_and_every_cut_is_in_the_history(
     assert store.history(db, "none") == []
 
 
+def test_the_id_does_not_depend_on_how_the_frame_was_put_together(blobs: Blobs) -> None:
+    frame = pl.DataFrame({"id": range(10_000), "x": ["a", "b"] * 5_000})
+    pieces = pl.concat([frame[:7], frame[7:50], frame[50:]], rechunk=False)
+    assert pieces.n_chunks() == 3
+    ids = {take_snapshot(one, dataset="x", source="x", as_of=None, blobs=blobs).id for one in (frame, pieces)}
+    assert len(ids) == 1
+
+
 def test_an_unknown_snapshot_is_an_error(db: Database) -> None:
     migrate(db, ["detent.data"])
     with pytest.raises(DataError, match="no snapshot"):

@@ -115,7 +115,7 @@ def test_a_champion_set_by_hand_in_the_database_takes_no_traffic(
     """A forger who can write every table still has no signature over a verdict for his bundle."""
     honest = versions.get(served.db, served.model, 1)
     bad = spoiled(served, champion_version(served), "constant")
-    verdict, refused = submit(served, bad)
+    _, refused = submit(served, bad)
     assert refused is None
     with served.db.transaction() as tx:
         tx.execute(

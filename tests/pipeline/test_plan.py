@@ -27,7 +27,8 @@ PARTS = Parts(
 DIFFERENT = [
     None, True, False, 1, 0, 1.0, 0.0, -0.0, float("nan"), float("inf"), "1", "True", "", b"1", b"", [], [1], [[1]],
     (1,), (), {}, {"a": 1}, {"a": "1"}, {"a": 1, "b": 2}, {"a": "1b2"}, {1: "a"}, set(), {1}, frozenset({1}),
-    [1, 2], [12], ["ab", "c"], ["a", "bc"], date(2013, 1, 1), datetime(2013, 1, 1), datetime(2013, 1, 1, tzinfo=UTC),
+    [1, 2], [12], ["ab", "c"], ["aSb"], ["a", "b"],
+    ["a", "bc"], date(2013, 1, 1), datetime(2013, 1, 1), datetime(2013, 1, 1, tzinfo=UTC),
     datetime(2013, 1, 1, 1, tzinfo=timezone(timedelta(hours=1))), timedelta(seconds=1), Decimal("1"), Decimal("1.0"),
     Digest("1"), 10**30,
 ]  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import py_compile
 import threading
 from pathlib import Path
 from typing import Any
@@ -181,9 +183,16 @@ def test_the_names_of_steps_and_the_pipeline_do_not_matter_to_the_cache(steps: P
 
 
 def test_code_is_read_from_the_files_of_the_moment(steps: Project) -> None:
-    """Workers live on between runs; one that has imported the old code must not serve the new one."""
+    """Workers live on between runs; one that has imported the old code must not serve the new one.
+
+    Neither must a `.pyc`, which Python takes for current when size and second of the source are the same.
+    """
+    helper = steps.workspace.folder / "helpers_under_test.py"
     for low in (0, 1, 2):
         steps.write(helpers_under_test=HELPERS.replace("> 0", f"> {low}"))
+        os.utime(helper, (1_000_000_000, 1_000_000_000))
+        if low == 0:
+            py_compile.compile(str(helper))
         result = steps.run()
         assert result.value("low").height == max(0, 1 - low)
 
@@ -230,12 +239,20 @@ class Everything(NamedTuple):
     blob: Blob
     number: float
 
+    def name(self):
+        return "everything"
+
 
 @step
 def make(rows) -> Everything:
     array = np.asfortranarray(np.arange(6.0).reshape(2, 3))
     return Everything(rows, array, {"a": [1, 2.0, "x", None, True]}, None, Score("auc", 0.5, (1, 2)), Blob("hi"),
                       np.float64(0.25))
+
+
+@step
+def describe(everything) -> str:
+    return everything.name()
 
 
 @step
@@ -249,7 +266,8 @@ def check(everything: Everything, blob, scores: list) -> dict:
 @pipeline
 def flow(rows):
     everything = make(rows)
-    return {"checked": check(everything, everything.blob, [everything.score]), "blob": everything.blob}
+    checked = check(everything, everything.blob, [everything.score])
+    return {"checked": checked, "blob": everything.blob, "name": describe(everything)}
 """
     )
     first = project.run()
@@ -265,6 +283,12 @@ def flow(rows):
     result = project.run()  # `check` names no Blob, but it runs Blob.load
     assert "code of steps_under_test.py:Blob changed" in whys(result)["check"]
     assert result.value("checked")["text"] == "HIHI"
+    assert outcomes(result)["describe"] == "ran"  # it is handed all fields, the changed Blob among them
+    source = (project.workspace.folder / "steps_under_test.py").read_text()
+    project.write(steps_under_test=source.replace('return "everything"', 'return "all"'))
+    result = project.run()  # `describe` names no Everything, but it is handed one
+    assert "code of steps_under_test.py:Everything changed" in whys(result)["describe"]
+    assert result.value("name") == "all"
 
 
 @pytest.mark.parametrize(

@@ -20,12 +20,10 @@ PART_ROWS = 65_536
 def encode(frame: pl.DataFrame) -> bytes:
     """Return the frame as Parquet. Equal frames give equal bytes (with one version of Polars), however they were made.
 
-    NOTE: without `rechunk` the row groups would follow the frame's chunks, and so the way it was made.
+    NOTE: without a fixed size the row groups would follow the frame's chunks, and so the way it was made.
     """
     buffer = io.BytesIO()
-    frame.rechunk().write_parquet(
-        buffer, compression="zstd", compression_level=1, statistics=True, row_group_size=PART_ROWS
-    )
+    frame.write_parquet(buffer, compression="zstd", compression_level=1, statistics=True, row_group_size=PART_ROWS)
     return buffer.getvalue()
 
 

@@ -86,28 +86,16 @@ def run(
         StoreError: the database or the blob store can't be written.
     """
     artifacts = _input_artifacts(graph, inputs)
+    refuse_uncomparable(graph.nodes)
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", run_id):
         raise ProjectError(
             what=f"`{run_id}` can't name a run", why="it becomes a folder name", fix="use letters, digits, . _ and -"
         )
-    refuse_uncomparable(graph.nodes)
     with run_lock(workspace.state / "run.lock"):
-        started = iso(workspace.clock.now())
-        running = Run(id=run_id, pipeline=graph.name, started_at=started, steps=(), state="running", request=request)
         reader = CodeReader(workspace.folder)
         code = reader.code_of([(node.module, node.attribute) for node in graph.nodes])
-        with workspace.db.transaction() as tx:
-            store.begin_run(tx, running)
         schedule = Schedule(graph, artifacts, workspace=workspace, run_id=run_id, reader=reader, progress=progress)
-        state = "failed"
-        try:
-            schedule.finish(executor)
-            state = "failed" if schedule.errors else "succeeded"
-        finally:
-            executor.cancel()  # only after an exception is anything still running
-            ended = dataclasses.replace(running, steps=schedule.step_runs(), state=state)
-            with workspace.db.transaction() as tx:
-                store.end_run(tx, ended)
+        ended = _finish(schedule, _begin(graph, workspace, run_id, request), workspace, executor)
     return RunResult(
         run=ended,
         outputs={} if schedule.errors else {name: schedule.artifacts[port] for name, port in graph.results},
@@ -116,6 +104,28 @@ def run(
         environment_digest=framed_digest(dict(code.environment)),
         blobs=workspace.blobs,
     )
+
+
+def _begin(graph: Graph, workspace: Workspace, run_id: str, request: RunRequest | None) -> Run:
+    started = iso(workspace.clock.now())
+    begun = Run(id=run_id, pipeline=graph.name, started_at=started, steps=(), state="running", request=request)
+    with workspace.db.transaction() as tx:
+        store.begin_run(tx, begun)
+    return begun
+
+
+def _finish(schedule: Schedule, begun: Run, workspace: Workspace, executor: Executor) -> Run:
+    """Do all steps and store how the run ended, also when an exception (such as Ctrl-C) breaks it off."""
+    state = "failed"
+    try:
+        schedule.finish(executor)
+        state = "failed" if schedule.errors else "succeeded"
+    finally:
+        executor.cancel()  # only after an exception is anything still running
+        ended = dataclasses.replace(begun, steps=schedule.step_runs(), state=state)
+        with workspace.db.transaction() as tx:
+            store.end_run(tx, ended)
+    return ended
 
 
 def _input_artifacts(graph: Graph, inputs: Mapping[str, InputFrame]) -> dict[Port, Artifact]:

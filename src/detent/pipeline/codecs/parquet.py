@@ -14,12 +14,10 @@ _ROW_GROUP = 65_536
 
 
 def dump(value: pl.DataFrame, blobs: Blobs) -> Artifact:
-    """Store a frame. Fixed options, and one chunk: row groups would follow the chunks, and so the way it was made."""
+    """Store a frame. All options are fixed; without a size, row groups would follow the frame's chunks."""
     buffer = io.BytesIO()
     try:
-        value.rechunk().write_parquet(
-            buffer, compression="zstd", compression_level=1, statistics=True, row_group_size=_ROW_GROUP
-        )
+        value.write_parquet(buffer, compression="zstd", compression_level=1, statistics=True, row_group_size=_ROW_GROUP)
     except pl.exceptions.PolarsError as error:
         raise DataError(
             what="a frame can't be stored as Parquet",

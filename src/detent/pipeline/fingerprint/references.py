@@ -89,7 +89,7 @@ class _Visitor(ast.NodeVisitor):
         for names in reversed(self._scopes):
             if name in names.outside:
                 return False
-            if name in names.own:
+            if name in names.local:
                 return True
         return False
 

@@ -14,12 +14,7 @@ class Names:
     """Names that one scope binds. Imports are left out: they are followed, wherever they stand."""
 
     local: set[str] = field(default_factory=set)
-    outside: set[str] = field(default_factory=set)  # declared `global`
-
-    @property
-    def own(self) -> set[str]:
-        """Names that mean a local variable."""
-        return self.local - self.outside
+    outside: set[str] = field(default_factory=set)  # declared `global`: the module's, even where they are assigned
 
 
 def names_of(function: Function) -> Names:
