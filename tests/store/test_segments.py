@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from detent.errors import StoreError
 from detent.store.segments import SegmentWriter, read_frames, read_segment
 
 
@@ -60,3 +64,60 @@ def test_what_a_killed_writer_left_is_sealed_and_its_number_is_not_used_again(tm
     sealed.unlink()  # the rows were taken over into Parquet
     fresh.append([b"b"])
     assert next(tmp_path.glob("*.open")).stem != sealed.stem
+
+
+@contextmanager
+def no_byte_can_be_written() -> Iterator[None]:
+    """Like a full disk: files can be opened and emptied, and every write to one fails."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_full_disk_does_not_make_a_segment_name_be_used_twice(tmp_path: Path) -> None:
+    writer = SegmentWriter(tmp_path, "w")
+    for payload in (b"a", b"b"):
+        writer.append([payload])
+        taken_over = writer.seal()
+        assert taken_over is not None
+        taken_over.unlink()
+    with no_byte_can_be_written(), pytest.raises(StoreError, match="the log can't be written"):
+        writer.append([b"lost"])
+    writer.append([b"c"])
+    (live,) = tmp_path.glob("*.open")
+    assert live.stem > taken_over.stem
+    assert list(read_segment(live)) == [b"c"]
+
+
+def test_a_write_that_fails_leaves_the_rows_before_it_and_nothing_of_itself(tmp_path: Path) -> None:
+    writer = SegmentWriter(tmp_path, "w")
+    writer.append([b"a"])
+    with no_byte_can_be_written(), pytest.raises(StoreError, match="free some disk space"):
+        writer.append([b"lost"])
+    writer.append([b"b"])
+    assert list(read_segment(next(tmp_path.glob("*.open")))) == [b"a", b"b"]
+
+
+def test_a_segment_that_can_not_be_finished_is_reported_and_the_next_rows_get_a_new_one(tmp_path: Path) -> None:
+    writer = SegmentWriter(tmp_path, "w", max_bytes=1)
+    writer.append([b"a"])  # full with this row, which nevertheless was written
+    (live,) = tmp_path.glob("*.open")
+    in_the_way = live.with_suffix(".sealed")
+    in_the_way.mkdir()
+    with pytest.raises(StoreError, match="the log can't be written"):
+        writer.append([b"not written"])
+    in_the_way.rmdir()
+    writer.append([b"b"])
+    assert [list(read_segment(path)) for path in sorted(tmp_path.glob("*.open"))] == [[b"a"], [b"b"]]
+    SegmentWriter(tmp_path, "w")  # the next start of this owner
+    assert [list(read_segment(path)) for path in sorted(tmp_path.glob("*.sealed"))] == [[b"a"], [b"b"]]
+
+
+def test_a_full_segment_is_finished_before_the_next_rows(tmp_path: Path) -> None:
+    writer = SegmentWriter(tmp_path, "w", max_bytes=20)
+    for payload in (b"0123456789", b"0123456789", b"next"):
+        writer.append([payload])
+    assert [list(read_segment(path)) for path in sorted(tmp_path.glob("w-*"))] == [[b"0123456789"] * 2, [b"next"]]

@@ -9,9 +9,12 @@ from rich.text import Text
 from detent.loop.traffic import desired_route
 from detent.loop.workspace import Workspace
 from detent.monitor import store as monitor
+from detent.records.finding import CRITICAL, Episode
 from detent.registry import aliases, versions
 from detent.rollout import store as rollouts
 from detent.store import ledger
+
+SHOWN, LATEST = 5, 10
 
 
 def overview(ws: Workspace) -> Group:
@@ -23,12 +26,25 @@ def overview(ws: Workspace) -> Group:
         stage = ws.project.rollout.stages[rollout.stage].name
         lines.append(Text(f"rolling out version {rollout.candidate} at {stage} since {rollout.stage_since[:19]}"))
         lines.append(Text(f"  {rollout.reason}"))
-    for episode in monitor.open_episodes(ws.db, endpoint):
-        style = "red" if episode.severity == "CRITICAL" else "yellow"
-        lines.append(Text(f"{episode.severity}: {episode.key}, open since {episode.opened_at[:19]}", style=style))
+    lines += _episodes(ws)
     audit = ledger.verify(ws.db)
     lines.append(Text(f"ledger: {audit.events:,} events, {'intact' if audit.intact else 'BROKEN'}"))
     return Group(*lines)
+
+
+def _episodes(ws: Workspace) -> list[Text]:
+    """Return one line per kind and severity: a day of bad weather moves a dozen columns at once."""
+    groups: dict[tuple[str, str], list[Episode]] = {}
+    for episode in monitor.open_episodes(ws.db, ws.project.serving.endpoint):
+        groups.setdefault((episode.severity, episode.key.partition(":")[0]), []).append(episode)
+    lines = []
+    for (severity, kind), group in sorted(groups.items()):
+        names = ", ".join(episode.key.partition(":")[2] for episode in group[:SHOWN])
+        more = f" and {len(group) - SHOWN} more" if len(group) > SHOWN else ""
+        since = min(episode.opened_at for episode in group)[:10]
+        style = "red" if severity == CRITICAL else "yellow"
+        lines.append(Text(f"{severity} {kind}: {names}{more}; open since {since}", style=style))
+    return lines
 
 
 def _traffic(ws: Workspace) -> str:
@@ -41,11 +57,15 @@ def _traffic(ws: Workspace) -> str:
 def _versions(ws: Workspace) -> Table:
     table = Table(box=None, pad_edge=False)
     for name in ("version", "alias", "run", "origin", "registered", "bundle"):
-        table.add_column(name)
+        table.add_column(name, no_wrap=True)
     known = aliases.all_current(ws.db, ws.model)
-    for version in versions.all_versions(ws.db, ws.model):
+    every = versions.all_versions(ws.db, ws.model)
+    if len(every) > LATEST:
+        table.caption = f"the newest {LATEST} of {len(every)}"
+        table.caption_justify = "left"
+    for version in every[-LATEST:]:
         names = ", ".join(sorted(alias for alias, number in known.items() if number == version.number))
         table.add_row(
-            str(version.number), names, version.run, version.origin, version.registered_at[:19], version.digest[:12]
+            str(version.number), names, version.run, version.origin, version.registered_at[:10], version.digest[:12]
         )
     return table

@@ -96,12 +96,16 @@ def _draw(ws: Workspace, replayed: Replayed, path: Path, title: str, comparison:
     draw(path, title=title, comparison=comparison, story=story, traffic=traffic)
 
 
+def _is_kind(known: str, wanted: str) -> bool:
+    return known == wanted or known.startswith(f"{wanted}.")
+
+
 def _complaints(ws: Workspace, story: Story, audit: Audit, *, answered: int) -> list[str]:
     honest = {event.kind for event in ledger.read(ws.db) if not event.subject.startswith(SABOTAGE)}
     complaints = [
         f"no honest event of kind `{kind}` is in the ledger"
         for kind in ws.project.simulate.expect
-        if not any(known == kind or known.startswith(f"{kind}.") for known in honest)
+        if not any(_is_kind(known, wanted) for known in honest for wanted in kind.split(" or "))
     ]
     unlogged = answered - read(ws.state).filter(pl.col("arm") == "live").height
     if unlogged > 0:

@@ -13,7 +13,7 @@ from detent.loop.notify import deliver
 from detent.loop.release import advance, release
 from detent.loop.traffic import Gateway
 from detent.loop.train import Outcome, train
-from detent.loop.watch import due_windows, watch
+from detent.loop.watch import due_windows, skip_idle, watch
 from detent.loop.workspace import Workspace
 from detent.pipeline import LocalExecutor
 from detent.predictions import labels
@@ -36,14 +36,19 @@ class Controller:
 
     def tick(self) -> None:
         """Do everything that is due now."""
+        request = self._asked_for(self.look())
+        if request is not None:
+            self.retrain(request)
+
+    def look(self) -> list[Finding]:
+        """Take a decision about the rollout, judge the windows that are due, send alerts; return what was found."""
         self.look_at_rollout()
+        skip_idle(self._ws)
         findings: list[Finding] = []
         for window in due_windows(self._ws):
             findings += watch(self._ws, window)
         deliver(self._ws)
-        request = self._asked_for(findings)
-        if request is not None:
-            self.retrain(request)
+        return findings
 
     def tick_safely(self) -> None:
         """Tick; what goes wrong is said and written down, and the next tick tries again."""

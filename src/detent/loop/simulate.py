@@ -21,7 +21,7 @@ from detent.errors import RefusedError
 from detent.loop.caller import Caller, Reply
 from detent.loop.controller import Controller, Tell
 from detent.loop.mirror import mirror_aliases
-from detent.loop.release import release
+from detent.loop.release import release, rollback
 from detent.loop.sabotage import ship
 from detent.loop.serve import OwnGateway, supervise
 from detent.loop.traffic import request_fields
@@ -31,6 +31,7 @@ from detent.loop.world import DAY, World, check_no_future, features_between, ope
 from detent.pipeline import LocalExecutor
 from detent.plugins import names
 from detent.records.run import RunRequest
+from detent.rollout import store as rollouts
 from detent.serving.places import route_page
 from detent.serving.routes import RoutePage
 from detent.store.clock import VirtualClock, iso, parse
@@ -69,7 +70,7 @@ def simulate(ws: Workspace, clock: VirtualClock, world: World, *, tell: Tell, wa
             address = urlsplit(supervisor.address)
             caller = Caller(address.hostname or "127.0.0.1", address.port or 0)
             controller = Controller(ws, gateway, executor, tell=tell)
-            player = _Player(ws, clock, world, caller, controller, executor, tell)
+            player = _Player(ws, clock, world, caller, gateway, controller, tell)
             player.play(watch)
             caller.close()
             return player.outcome()
@@ -140,12 +141,12 @@ class _Player:
         clock: VirtualClock,
         world: World,
         caller: Caller,
+        gateway: OwnGateway,
         controller: Controller,
-        executor: LocalExecutor,
         tell: Tell,
     ) -> None:
         self._ws, self._clock, self._world, self._caller = ws, clock, world, caller
-        self._controller, self._executor, self._tell = controller, executor, tell
+        self._gateway, self._controller, self._tell = gateway, controller, tell
         source = ws.project.source(ws.project.features.rows)
         self._key, self._time = str(source.key), str(source.time)
         self._labels = {
@@ -156,6 +157,7 @@ class _Player:
         self._features: list[pl.DataFrame] = []
         self._sabotage = deque(_sabotage_plan(ws, world))
         self._next_tick = world.start + TICK
+        self._winding_up = False
         self._page = RoutePage(route_page(ws.state))
         self._inputs: tuple[int, frozenset[str]] = (-1, frozenset())
 
@@ -175,8 +177,15 @@ class _Player:
                 self._ask(row)
             self._live_until(end)
             start = end
-        self._live_until(self._world.until + self._ws.project.monitor.labels_within + DAY)
+        self._wind_up()
         watch(f"{self._world.until:%Y-%m-%d}", total, total)
+
+    def _wind_up(self) -> None:
+        """Let the last labels arrive and the last windows be judged; nothing new is begun."""
+        self._winding_up = True
+        if rollouts.current(self._ws.db, self._ws.project.serving.endpoint) is not None:
+            rollback(self._ws, self._gateway, reason="the replay ended before a decision")
+        self._live_until(self._world.until + self._ws.project.monitor.labels_within + DAY)
 
     def outcome(self) -> Replayed:
         """Return what was answered, with the labels that were known in the end."""
@@ -229,7 +238,7 @@ class _Player:
                     break
                 self._sabotage.popleft()
             if now.hour == 0:
-                self._controller.tick()
+                self._controller.look() if self._winding_up else self._controller.tick()
             else:
                 self._controller.look_at_rollout()
             self._next_tick = now + TICK

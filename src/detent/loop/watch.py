@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
@@ -50,6 +50,42 @@ def due_windows(ws: Workspace) -> list[Window]:
             due.append(Window(what=what, start=start, end=start + plan.window))
             start += plan.window
     return due
+
+
+def skip_idle(ws: Workspace) -> None:
+    """Move on to the first window with traffic when nothing was served for a while, in one step and with one event."""
+    plan = ws.project.monitor
+    for what in (TRAFFIC, QUALITY):
+        start = _watched_until(ws, what)
+        if start is None or start + 2 * plan.window > ws.now():
+            continue
+        seal(places.segments(ws.state), places.parquet(ws.state))
+        days = places.days(places.parquet(ws.state), since=start.date())
+        first = min((datetime(day.year, day.month, day.day, tzinfo=UTC) for day in days), default=None)
+        if first is None:
+            rows = read(ws.state, since=start)
+            first = rows["time"][0] if rows.height else ws.now()
+        idle = (first - start) // plan.window
+        if idle > 0:
+            ws.record(_skipped(ws, what, start, start + idle * plan.window))
+
+
+def _skipped(ws: Workspace, what: str, start: datetime, end: datetime) -> Fact:
+    return Fact(
+        kind="window.watched",
+        subject=f"{what}:{ws.project.serving.endpoint}",
+        actor=ws.actor,
+        payload={
+            "what": what,
+            "start": iso(start),
+            "end": iso(end),
+            "rows": 0,
+            "severity": INFO,
+            "drift": 0.0,
+            "drift_severity": INFO,
+            "reason": "nothing was served",
+        },
+    )
 
 
 def watch(ws: Workspace, window: Window) -> list[Finding]:

@@ -30,6 +30,11 @@ def parts(folder: Path, first: date | None, last: date | None) -> Iterator[Path]
         yield from sorted((folder / f"{_DAY}{day.isoformat()}").glob("*.parquet"))
 
 
+def days(folder: Path, since: date) -> list[date]:
+    """Return the days from `since` on that have rows, in order."""
+    return [day for day in _days(folder, since, None) if any((folder / f"{_DAY}{day.isoformat()}").iterdir())]
+
+
 def _days(folder: Path, first: date | None, last: date | None) -> Iterator[date]:
     if first is not None and last is not None and (last - first).days < 1000:
         # A short window looks at its own folders only, however many days there are.

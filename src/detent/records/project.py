@@ -110,7 +110,7 @@ class SimulationPlan:
     sample: float  # share of rows predicted over HTTP (0..1], chosen by a hash of the key
     seed: int
     sabotage: tuple[tuple[str, str], ...]  # (kind, ISO date) of each known-bad candidate; () spreads every kind
-    expect: tuple[str, ...]  # kinds of event that must be in the ledger at the end, sabotage left out
+    expect: tuple[str, ...]  # kinds ("a" or "a or b") that must be in the ledger at the end, sabotage's left out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -206,5 +206,6 @@ def _span(span: timedelta) -> str:
     seconds = span.total_seconds()
     for unit, size in (("days", 172_800), ("h", 7200), ("min", 120)):
         if seconds >= size:
-            return f"{seconds / {'days': 86_400, 'h': 3600, 'min': 60}[unit]:.3g} {unit}"
+            length = seconds / {"days": 86_400, "h": 3600, "min": 60}[unit]
+            return f"{length:,.0f} {unit}" if length >= 100 else f"{length:.3g} {unit}"
     return f"{seconds:.3g} s"

@@ -103,6 +103,8 @@ def verify(db: Database) -> Audit:
     """Walk the whole chain and say what is wrong with it."""
     faults: list[str] = []
     content: list[object] = []
+    # Before the rows: an event that is appended meanwhile must not look like one that was cut off.
+    anchor = _read_anchor(anchor_path(db))
     previous, expected, hashes = GENESIS, 1, {}
     for row in db.rows(_SQL["events"], kind=None, subject=None, since=None, until=None, after=-(2**62)):
         try:
@@ -115,7 +117,7 @@ def verify(db: Database) -> Audit:
         previous, expected = event.hash, event.seq + 1
         hashes[event.seq] = event.hash
         content.append([event.seq, event.time, event.kind, event.subject, event.actor, event.payload])
-    faults += _anchor_faults(anchor_path(db), hashes)
+    faults += _anchor_faults(anchor, hashes)
     return Audit(events=len(content), head=previous, content=digest_of(content), faults=tuple(faults))
 
 
@@ -177,16 +179,23 @@ def _missing(expected: int, found: int) -> str:
     return f"event {expected} is missing" if found == expected + 1 else f"events {expected} to {found - 1} are missing"
 
 
-def _anchor_faults(path: Path, hashes: dict[int, str]) -> list[str]:
+def _read_anchor(path: Path) -> tuple[int, str] | str:
+    """Return number and hash of the newest event that was written, or what is wrong with the anchor."""
     try:
         anchor = json.loads(path.read_text())
-        seq, expected = int(anchor["seq"]), str(anchor["hash"])
+        return int(anchor["seq"]), str(anchor["hash"])
     except FileNotFoundError:
-        return [f"the anchor file {path.name} is missing"] if hashes else []
+        return f"the anchor file {path.name} is missing"
     except (ValueError, KeyError, TypeError):
-        return [f"the anchor file {path.name} can't be read"]
+        return f"the anchor file {path.name} can't be read"
+
+
+def _anchor_faults(anchor: tuple[int, str] | str, hashes: dict[int, str]) -> list[str]:
+    if isinstance(anchor, str):
+        return [anchor] if hashes else []
+    seq, expected = anchor
     if seq not in hashes:
         return [f"the newest events are missing: event {seq} was written and is gone"]
-    return (
-        [] if hashes[seq] == expected else [f"event {seq} is not the one that was written: the anchor says otherwise"]
-    )
+    if hashes[seq] != expected:
+        return [f"event {seq} is not the one that was written: the anchor says otherwise"]
+    return []

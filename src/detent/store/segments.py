@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from detent.errors import Place, StoreError
-from detent.store.atomic import sync_folder
+from detent.store.atomic import sync_folder, write_atomic
 
 _HEAD = struct.Struct("<II")
 
@@ -35,6 +35,8 @@ class SegmentWriter:
             StoreError: the disk is full; none of the payloads counts as written.
         """
         frames = b"".join(_HEAD.pack(len(payload), zlib.crc32(payload)) + payload for payload in payloads)
+        if self._size >= self._max_bytes:
+            self.seal()  # not after the write: what was written must not fail because of what comes next
         if self._descriptor < 0:
             self._open()
         try:
@@ -46,27 +48,35 @@ class SegmentWriter:
             self._undo()
             raise _full(self._path, "only a part could be written")
         self._size += written
-        if self._size >= self._max_bytes:
-            self.seal()
 
     def seal(self) -> Path | None:
-        """Finish the live file (synced and renamed) and return its path; None when there is none."""
+        """Finish the live file (synced and renamed) and return its path; None when there is none.
+
+        Raises:
+            StoreError: the file could not be finished. It stays readable, the next append begins another one, and the
+                owner's next start finishes it.
+        """
         if self._descriptor < 0:
             return None
-        os.fsync(self._descriptor)
-        os.close(self._descriptor)
-        self._descriptor, self._size = -1, 0
-        return _seal(self._path)
+        descriptor, self._descriptor, self._size = self._descriptor, -1, 0
+        try:
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            return _seal(self._path)
+        except OSError as error:
+            raise _full(self._path, error.strerror or str(error)) from error
 
     def _open(self) -> None:
-        taken = [int(path.stem.rpartition("-")[2]) for path in self._folder.glob(f"{self._owner}-*.*")]
-        counter = self._folder / f"{self._owner}.next"
-        number = max([*taken, _read_number(counter)], default=0) + 1
-        self._path = self._folder / f"{self._owner}-{number:08d}.open"
+        self._path = counter = self._folder / f"{self._owner}.next"
         try:
+            taken = [int(path.stem.rpartition("-")[2]) for path in self._folder.glob(f"{self._owner}-*.*")]
+            number = max([*taken, _read_number(counter)], default=0) + 1
             # The number is remembered outside, because sealed files are removed once they are in Parquet and a
             # name that is used twice would look like rows that were already taken over.
-            counter.write_text(str(number))
+            write_atomic(counter, str(number).encode())
+            self._path = self._folder / f"{self._owner}-{number:08d}.open"
             self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
         except OSError as error:
             raise _full(self._path, error.strerror or str(error)) from error

