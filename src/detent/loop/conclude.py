@@ -15,6 +15,7 @@ from detent.loop.report.story import NOT_STOPPED, Story, tell
 from detent.loop.simulate import Replayed
 from detent.loop.workspace import Workspace
 from detent.predictions import read
+from detent.registry import versions
 from detent.store import ledger
 from detent.store.ledger import Audit
 
@@ -49,7 +50,7 @@ def conclude(ws: Workspace, replayed: Replayed) -> Conclusion:
     folder.mkdir(exist_ok=True)
     title = f"{ws.project.name}: {replayed.start:%d %b %Y} to {replayed.until:%d %b %Y}, replayed"
     picture = folder / "simulation.png"
-    _draw(ws, replayed, picture, title, comparison, story)
+    _draw(ws, replayed, picture, comparison, story)
     facts = (
         ("predictions over HTTP", f"{replayed.rows.height:,}"),
         ("callers without an answer", f"{replayed.failed:,}"),
@@ -85,19 +86,25 @@ def _compare(ws: Workspace, replayed: Replayed) -> Comparison:
     )
 
 
-def _draw(ws: Workspace, replayed: Replayed, path: Path, title: str, comparison: Comparison, story: Story) -> None:
+def _draw(ws: Workspace, replayed: Replayed, path: Path, comparison: Comparison, story: Story) -> None:
     draw = plugins.load("picture", "year")
     time = str(ws.project.source(ws.project.features.rows).time)
     traffic = (
         replayed.rows.filter(pl.col("version").is_not_null())
         .group_by(pl.col(time).dt.date().alias("day"), "version")
         .agg(rows=pl.len())
+        .with_columns(bad=pl.col("version").is_in(_sabotaged(ws)))
     )
-    draw(path, title=title, comparison=comparison, story=story, traffic=traffic)
+    draw(path, comparison=comparison, story=story, traffic=traffic, start=replayed.start, until=replayed.until)
 
 
 def _is_kind(known: str, wanted: str) -> bool:
     return known == wanted or known.startswith(f"{wanted}.")
+
+
+def _sabotaged(ws: Workspace) -> list[int]:
+    known = versions.all_versions(ws.db, ws.model)
+    return [version.number for version in known if version.origin.startswith("sabotage")]
 
 
 def _complaints(ws: Workspace, story: Story, audit: Audit, *, answered: int) -> list[str]:

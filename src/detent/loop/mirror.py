@@ -8,7 +8,7 @@ from pathlib import Path
 from detent.loop.candidate import Candidate
 from detent.loop.judge import bundle_folder
 from detent.loop.workspace import Workspace
-from detent.records.check import Verdict
+from detent.records.check import Check, Verdict
 from detent.records.event import Fact
 from detent.records.run import Run
 from detent.records.version import ModelVersion
@@ -24,10 +24,9 @@ def tracker(state: Path) -> MlflowTracker:
 
 def mirror_run(ws: Workspace, run: Run, candidate: Candidate, verdict: Verdict) -> None:
     """Log a run with its parameters, the gate's numbers and the bundle."""
+    names = {check.text: _metric_name(check) for check in ws.project.gate}
     metrics = {
-        f"{result.kind}.{_metric_name(result.check)}": result.value
-        for result in verdict.results
-        if result.value is not None
+        names.get(result.check, result.kind): result.value for result in verdict.results if result.value is not None
     }
     mlflow_run = tracker(ws.state).log_run(
         run.id,
@@ -59,6 +58,7 @@ def mend(ws: Workspace) -> None:
     tracker(ws.state).reconcile(ws.model, known, aliases.all_current(ws.db, ws.model))
 
 
-def _metric_name(text: str) -> str:
-    allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-. /"
-    return "".join(letter if letter in allowed else "_" for letter in text)[:200]
+def _metric_name(check: Check) -> str:
+    """Return the name of what a check measures: `roc_auc`, `roc_auc_gain_over_champion`, `roc_auc_gap_by_origin`."""
+    suffix = {"versus": "_gain_over_champion", "gap": f"_gap_by_{check.by}", "size": "_bytes", "latency": "_seconds"}
+    return check.metric + suffix.get(check.kind, "")
