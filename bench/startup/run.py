@@ -1,9 +1,9 @@
 """How long commands take: `--help`, and a pipeline in which nothing changed; and who notices an edited helper.
 
-    python bench/startup/run.py --setup     # once: an environment for each peer, by uv
+    python bench/startup/run.py --setup     # once: an environment for each tool, by uv
     python bench/startup/run.py             # prints the tables
 
-Run it with the Python of an environment that has detent. Everything it makes lies in the cache folder.
+Needs Linux or macOS and uv; detent is installed from this checkout. All it makes lies in the cache folder.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shutil
 import statistics
 import subprocess
@@ -20,11 +21,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import polars as pl
-
 HERE = Path(__file__).parent
-PEERS = {
+ROOT = HERE.parents[1]
+TOOLS = {
+    "detent": [str(ROOT), "--constraint", str(ROOT / "requirements.lock"), "--refresh-package", "detent"],
     "mlflow": ["mlflow==3.17.2"],
     "dvc": ["dvc==3.67.1", "numpy==2.4.6"],
     "kedro": ["kedro==1.7.0", "kedro-datasets==9.6.0", "numpy==2.4.6"],
@@ -52,8 +52,9 @@ class Way:
     folder: Path
     project: str = ""  # the folder in projects/ that it starts from
     prepare: Sequence[Sequence[str]] = ()  # commands that are run once
+    timed: bool = True  # False: in the truth table only
     report: Sequence[str] = ()  # further arguments with which it writes down its answer
-    ran: Callable[[Path, str], int] = lambda _folder, _printed: STEPS  # steps done: no cache
+    done: Callable[[str], int] = lambda _printed: STEPS  # what it printed -> how many steps it did, not took from cache
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,39 +68,34 @@ class Sample:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--setup", action="store_true", help="make the environments of the peers, then stop")
+    parser.add_argument("--setup", action="store_true", help="make the environments, then stop")
     parser.add_argument("--cache", type=Path, default=Path(".bench"), help="folder for environments and projects")
-    parser.add_argument("--detent", type=Path, default=Path(sys.executable).parent, help="`bin` folder with detent")
-    parser.add_argument("--runs", type=int, default=11, help="interleaved runs of each command, after one warm-up")
+    parser.add_argument("--runs", type=int, default=9, help="interleaved runs of each --help, after one warm-up")
+    parser.add_argument("--pipeline-runs", type=int, default=5, help="the same for the pipelines")
     options = parser.parse_args()
     cache = options.cache.resolve()
     cache.mkdir(parents=True, exist_ok=True)
     (cache / ".gitignore").write_text("*\n")
     if options.setup:
         return setup(cache)
-    peers = [name for name in PEERS if (cache / name / "bin" / name).exists()]
-    print(f"not installed, left out: {', '.join(sorted({*PEERS} - {*peers})) or 'none'}")
-    print(versions(cache, options.detent, peers))
+    tools = [name for name in TOOLS if (cache / name / "bin" / name).exists()]
+    if "detent" not in tools:
+        raise SystemExit("detent is not installed in the cache folder: run with --setup first")
+    print(f"{versions(cache, tools)}; left out: {', '.join(sorted({*TOOLS} - {*tools})) or 'none'}")
     work = cache / "work"
     shutil.rmtree(work, ignore_errors=True)
-    (work / "home").mkdir(parents=True)
-    print_times(
-        "`TOOL --help`",
-        [
-            Way(name=name, env=env, command=[name, "--help"], folder=work)
-            for name, env in [("detent", options.detent), *((name, cache / name / "bin") for name in peers)]
-        ],
-        options.runs,
-    )
-    ways = [way for way in pipelines(cache, options.detent) if way.name.split()[0] in {"detent", "plain", *peers}]
+    (work / "help").mkdir(parents=True)
+    helps = [Way(name=name, env=cache / name / "bin", command=[name, "--help"], folder=work / "help") for name in tools]
+    print_times("`TOOL --help`", helps, options.runs)
+    ways = [way for way in pipelines(cache) if way.env.parent.name in tools]
     for way in ways:
         make_project(way)
-    print_times("a repeated run in which nothing changed", ways, options.runs)
+    print_times("a repeated run in which nothing changed", [way for way in ways if way.timed], options.pipeline_runs)
     print_truth([way for way in ways if way.name != "detent run"])
 
 
 def setup(cache: Path) -> None:
-    for name, packages in PEERS.items():
+    for name, packages in TOOLS.items():
         if (cache / name).exists():
             print(f"{name}: is there")
             continue
@@ -110,60 +106,80 @@ def setup(cache: Path) -> None:
         subprocess.run(install, check=True)
 
 
-def versions(cache: Path, detent: Path, peers: Sequence[str]) -> str:
-    code = "import sys; from importlib.metadata import version; print(version(sys.argv[1]))"
-    found = []
-    for name, env in [("detent", detent), *((name, cache / name / "bin") for name in peers)]:
-        answer = subprocess.run([env / "python", "-c", code, name], check=True, capture_output=True, text=True)
-        found.append(f"{name} {answer.stdout.strip()}")
-    return f"{', '.join(found)}; Python {sys.version.split()[0]}; {os.cpu_count()} CPUs"
+def versions(cache: Path, tools: Sequence[str]) -> str:
+    code = "import sys; from importlib.metadata import version; print(sys.argv[1], version(sys.argv[1]))"
+    python = subprocess.run([cache / "detent/bin/python", "-V"], check=True, capture_output=True, text=True)
+    found = [
+        subprocess.run([cache / name / "bin/python", "-c", code, name], check=True, capture_output=True, text=True)
+        for name in tools
+    ]
+    return f"{', '.join(answer.stdout.strip() for answer in found)}; {python.stdout.strip()}; {os.cpu_count()} CPUs"
 
 
-def pipelines(cache: Path, detent: Path) -> list[Way]:
-    def peer(name: str) -> Path:
+def pipelines(cache: Path) -> list[Way]:
+    def env(name: str) -> Path:
         return cache / name / "bin"
 
-    def written(folder: Path, _printed: str) -> int:
-        return len(json.loads((folder / "ran.json").read_text()))
-
-    def dvc_ran(_folder: Path, printed: str) -> int:
-        return printed.count("Running stage")
+    def shown(marker: str) -> Callable[[str], int]:
+        return lambda printed: len(re.findall(marker, printed))
 
     work = cache / "work"
     no_git = ["dvc", "init", "-q", "--no-scm"]
-    repro = {"project": "dvc", "env": peer("dvc"), "command": ["dvc", "repro"], "ran": dvc_ran}
+    repro = {"project": "dvc", "env": env("dvc"), "command": ["dvc", "repro"], "done": shown("Running stage")}
+    zenml = {
+        "project": "zenml",
+        "env": env("zenml"),
+        "prepare": [["zenml", "init"]],
+        "report": ["--report"],
+        "done": lambda printed: STEPS - printed.count("Using cached version of step"),
+    }
     listed = [no_git, ["mv", "dvc-listed.yaml", "dvc.yaml"]]
     return [
-        Way(name="plain Python", env=detent, command=["python", "main.py"], folder=work / "bare", project="bare"),
+        Way(
+            name="plain Python", env=env("detent"), command=["python", "main.py"], folder=work / "bare", project="bare"
+        ),
         Way(
             name="detent pipeline alone",
-            env=detent,
+            env=env("detent"),
             command=["python", "alone.py"],
             folder=work / "alone",
             project="detent",
             report=["--report"],
-            ran=written,
+            done=shown("ran: "),
         ),
-        Way(name="detent run", env=detent, command=["detent", "run"], folder=work / "detent", project="detent"),
+        Way(
+            name="detent run",
+            env=env("detent"),
+            command=["detent", "run"],
+            folder=work / "detent",
+            project="detent",
+            done=shown(r"(?m)^  \w+ +ran "),
+        ),
         Way(name="dvc repro", folder=work / "dvc-listed", prepare=listed, **repro),
-        Way(name="dvc repro (helper not listed)", folder=work / "dvc", prepare=[no_git], **repro),
-        Way(name="kedro run", env=peer("kedro"), command=["kedro", "run"], folder=work / "kedro", project="kedro"),
+        Way(name="dvc repro (helper not listed)", folder=work / "dvc", prepare=[no_git], timed=False, **repro),
+        Way(
+            name="kedro run",
+            env=env("kedro"),
+            command=["kedro", "run"],
+            folder=work / "kedro",
+            project="kedro",
+            done=shown("Running node"),
+        ),
         Way(
             name="metaflow run",
-            env=peer("metaflow"),
+            env=env("metaflow"),
             command=["python", "flow.py", "run"],
             folder=work / "metaflow",
             project="metaflow",
+            done=shown("Task finished successfully"),
         ),
+        Way(name="zenml run", command=["python", "flow.py"], folder=work / "zenml", **zenml),
         Way(
-            name="zenml run",
-            env=peer("zenml"),
-            command=["python", "flow.py"],
-            folder=work / "zenml",
-            project="zenml",
-            prepare=[["zenml", "init"]],
-            report=["--report"],
-            ran=written,
+            name="zenml run (helper listed)",
+            command=["python", "flow.py", "--listed"],
+            folder=work / "zenml-listed",
+            timed=False,
+            **zenml,
         ),
     ]
 
@@ -171,41 +187,23 @@ def pipelines(cache: Path, detent: Path) -> list[Way]:
 def make_project(way: Way) -> None:
     shutil.copytree(HERE / "projects" / way.project, way.folder, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(HERE / "projects" / "shared" / "helpers.py", way.folder)
-    write_data(way.folder / "data")
+    python = way.folder.parents[1] / "detent/bin/python"
+    subprocess.run([python, HERE / "projects/shared/data.py", way.folder / "data"], check=True)
     for command in way.prepare:
         execute(way, command)
 
 
-def write_data(folder: Path) -> None:
-    """Write 20,000 rows: nine numbers and a label. As Parquet they also have the key and the time that detent needs."""
-    folder.mkdir()
-    rng = np.random.default_rng(1)
-    columns = rng.gamma(2.0, 1.0, (20_000, 9))
-    score = columns @ np.linspace(-1, 1, 9) + 0.2 * columns[:, 0] ** 2 - 1
-    label = (rng.random(20_000) < 1 / (1 + np.exp(-score))).astype(float)
-    table = np.column_stack([columns, label])
-    np.save(folder / "table.npy", table)
-    frame = pl.DataFrame(table, schema=[*(f"x{number}" for number in range(9)), "y"])
-    known = np.datetime64("2025-01-01T00:00:00", "us") + (np.arange(20_000) * 12).astype("timedelta64[m]")
-    frame = frame.with_columns(
-        id=pl.Series([f"r{number:05d}" for number in range(20_000)]),
-        known_at=pl.Series(known).dt.replace_time_zone("UTC"),
-    )
-    frame.write_parquet(folder / "table.parquet")
-
-
 def execute(way: Way, command: Sequence[str]) -> Sample:
     """Run a command with a home folder of its own, telemetry off and compiled modules kept."""
-    home = way.env.parent.name + "-home" if way.project == "" else way.folder.name
+    home = way.folder.parent / "home" / way.folder.name
+    home.mkdir(parents=True, exist_ok=True)
     environment = {name: value for name, value in os.environ.items() if name in {"LANG", "LC_ALL", "TMPDIR"}}
-    place = way.folder.parent if way.project else way.folder
     environment |= SETTINGS | {
         "PATH": f"{way.env}{os.pathsep}{os.environ['PATH']}",
-        "HOME": str(place / "home" / home),
-        "ZENML_CONFIG_PATH": str(place / "home" / home / "zenml"),
+        "HOME": str(home),
+        "ZENML_CONFIG_PATH": str(home / "zenml"),
     }
-    Path(environment["HOME"]).mkdir(parents=True, exist_ok=True)
-    printed = Path(environment["HOME"]) / "printed.txt"
+    printed = home / "printed.txt"
     with printed.open("wb") as output:
         started = time.perf_counter()
         process = subprocess.Popen(
@@ -223,33 +221,34 @@ def execute(way: Way, command: Sequence[str]) -> Sample:
 def print_times(title: str, ways: Sequence[Way], runs: int) -> None:
     """Run all commands in turn, `runs` times over, and print medians; the first round is a warm-up and not counted."""
     samples: dict[str, list[Sample]] = {way.name: [] for way in ways}
-    inner: list[float] = []
     loads = []
     for turn in range(runs + 1):
         loads.append(os.getloadavg()[0])
         for way in ways:
             sample = execute(way, way.command)
-            if turn == 0:
-                continue
-            samples[way.name].append(sample)
-            if (way.folder / "seconds.json").exists():
-                inner.append(json.loads((way.folder / "seconds.json").read_text()))
-                if way.ran(way.folder, ""):
-                    raise SystemExit("a step of the repeated run was no hit")
+            if turn > 0:
+                samples[way.name].append(sample)
     print(f"\n## {title}: seconds, {runs} interleaved runs, load {min(loads):.1f} .. {max(loads):.1f}\n")
-    print("| command | median | min .. max | CPU (median) |\n|---|---:|---:|---:|")
-    for name, taken in samples.items():
-        print(f"| {name} | {spread([sample.wall for sample in taken])} | {median([s.cpu for s in taken]):.2f} |")
-    if inner:
-        print(f"| (inside `detent.pipeline.run`) | {spread(inner)} | |")
+    print("| command | steps done | wall: median | quartiles | min .. max | CPU: median | min .. max |")
+    print("|---|---:|---:|---:|---:|---:|---:|")
+    for way in ways:
+        taken = samples[way.name]
+        done = sorted({way.done(sample.printed) for sample in taken}) if way.project else []
+        wall, cpu = [sample.wall for sample in taken], [sample.cpu for sample in taken]
+        low, middle, high = statistics.quantiles(wall, n=4, method="inclusive")
+        print(
+            f"| {way.name} | {', '.join(map(str, done))} | {middle:.2f} | {low:.2f} .. {high:.2f} | {ends(wall)} "
+            f"| {statistics.median(cpu):.2f} | {ends(cpu)} |"
+        )
+        inner = [float(found[1]) for sample in taken if (found := re.search(r"pipeline\.run: (\S+) s", sample.printed))]
+        if inner:
+            print(
+                f"| ... of it inside `detent.pipeline.run` | | {statistics.median(inner):.2f} | | {ends(inner)} | | |"
+            )
 
 
-def spread(values: Sequence[float]) -> str:
-    return f"{median(values):.2f} | {min(values):.2f} .. {max(values):.2f}"
-
-
-def median(values: Sequence[float]) -> float:
-    return statistics.median(values)
+def ends(values: Sequence[float]) -> str:
+    return f"{min(values):.2f} .. {max(values):.2f}"
 
 
 def print_truth(ways: Sequence[Way]) -> None:
@@ -276,7 +275,7 @@ def print_truth(ways: Sequence[Way]) -> None:
             if way.project == "bare":
                 right.append(json.dumps(json.loads(answer)))
             verdict = "right" if json.dumps(json.loads(answer)) == right[position] else "STALE"
-            cells.append(f"{way.ran(way.folder, sample.printed)}, {verdict}")
+            cells.append(f"{way.done(sample.printed)}, {verdict}")
         print(f"| {way.name} | {' | '.join(cells)} |")
     if right[0] == right[1]:
         raise SystemExit("the edit of the helper does not change the answer: the table above says nothing")

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import fcntl
+import os
+import threading
 from pathlib import Path
 
 import pytest
 
 from detent.errors import BusyError
 from detent.records.prediction import ArmCount
-from detent.serving.counters import Counters, read_counts, read_numbers, read_rows
+from detent.serving.counters import Counters, held_slots, read_counts, read_numbers, read_rows
 from detent.serving.metrics import exposition
 
 LIVE, SHADOW = ("flights", 3, "live"), ("flights", 3, "shadow")
@@ -48,6 +51,28 @@ def test_one_slot_has_one_writer(tmp_path: Path) -> None:
         Counters(tmp_path, 0)
     counters.close()
     Counters(tmp_path, 0).close()
+
+
+def test_a_slot_is_held_while_its_process_counts_and_looking_at_it_takes_nothing(tmp_path: Path) -> None:
+    first, second = Counters(tmp_path, 0), Counters(tmp_path, 1)
+    assert held_slots(tmp_path) == [0, 1]
+    first.close()
+    assert held_slots(tmp_path) == [1]
+    again = Counters(tmp_path, 0)
+    assert held_slots(tmp_path) == [0, 1]
+    again.close()
+    second.close()
+    assert held_slots(tmp_path) == []
+
+
+def test_a_worker_starts_while_somebody_looks_for_living_ones(tmp_path: Path) -> None:
+    Counters(tmp_path, 0).close()
+    descriptor = os.open(tmp_path / "0.bin", os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
+    release = threading.Timer(0.005, os.close, (descriptor,))
+    release.start()
+    Counters(tmp_path, 0).close()
+    release.join()
 
 
 def test_durations_fall_into_buckets_of_powers_of_two(tmp_path: Path) -> None:

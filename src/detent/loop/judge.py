@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -60,7 +61,7 @@ def judge_candidate(ws: Workspace, candidate: Candidate) -> Verdict:
 def collect_evidence(ws: Workspace, candidate: Candidate, champion: ModelVersion | None) -> Evidence:
     """Score and measure everything the checks may ask for."""
     project, rows = ws.project, candidate.evaluation
-    predictor = load(candidate.folder)
+    predictor = predictor_of(candidate.folder)
     inputs = tuple(field.name for field in candidate.signature.inputs)
     label = project.target.column
     key, when = _key_and_time(ws)
@@ -84,6 +85,12 @@ def collect_evidence(ws: Workspace, candidate: Candidate, champion: ModelVersion
         latency_seconds=measure_latency(predictor, rows),
         bundle_bytes=candidate.bytes,
     )
+
+
+@lru_cache(maxsize=4)
+def predictor_of(folder: Path) -> Predictor:
+    """Open a bundle's model; a folder is named by its content, so an open model stays right."""
+    return load(folder)
 
 
 def score_rows(predictor: Predictor, rows: pl.DataFrame) -> NDArray[np.float64]:
@@ -126,7 +133,7 @@ def value_at_gate(ws: Workspace, version: ModelVersion, metric: str) -> float | 
 
 
 def _champion_scores(ws: Workspace, champion: ModelVersion | None, rows: pl.DataFrame) -> NDArray[np.float64] | None:
-    return None if champion is None else score_rows(load(bundle_folder(ws, champion)), rows)
+    return None if champion is None else score_rows(predictor_of(bundle_folder(ws, champion)), rows)
 
 
 def _key_and_time(ws: Workspace) -> tuple[str, str]:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from detent.loop.traffic import PREPARE_SECONDS
 from detent.loop.workspace import Workspace
 from detent.project.environment import read_environment
 from detent.serving import acknowledge, places
+from detent.serving.counters import held_slots
 from detent.serving.routes import RoutePage
 from detent.serving.settings import SupervisorSettings
 from detent.serving.supervisor import Supervisor
@@ -47,9 +46,9 @@ class NeighbourGateway:
         seq = RoutePage(places.route_page(self._state)).seq()
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
-            said = self._alive()
-            if all(one.page_seq >= seq for one in said):
-                reasons = {name: why for one in said for name, why in one.refused.items()}
+            said = self._said()
+            if all(one is not None and one.page_seq >= seq for one in said):
+                reasons = {name: why for one in said if one is not None for name, why in one.refused.items()}
                 wanted = {number: f"{self._model}/{number}" for number in versions}
                 return {number: reasons[name] for number, name in wanted.items() if name in reasons}
             time.sleep(LOOK_SECONDS)
@@ -58,11 +57,10 @@ class NeighbourGateway:
     def settle(self) -> None:
         """Shadows of another process are read as they stand."""
 
-    def _alive(self) -> list[acknowledge.Acknowledgement]:
+    def _said(self) -> list[acknowledge.Acknowledgement | None]:
+        """Return what each living process of this state says; None for one that has only just begun."""
         folder = places.acknowledgements(self._state)
-        slots = sorted(int(path.stem) for path in folder.glob("*.json") if path.stem.isdigit())
-        said = [acknowledge.read(folder, slot) for slot in slots]
-        return [one for one in said if one is not None and _runs(one.pid)]
+        return [acknowledge.read(folder, slot) for slot in held_slots(places.counter_files(self._state))]
 
 
 def supervise(ws: Workspace, *, port: int, host: str = "127.0.0.1", clock_file: Path | None = None) -> Supervisor:
@@ -83,10 +81,3 @@ def supervise(ws: Workspace, *, port: int, host: str = "127.0.0.1", clock_file: 
             entry=(sys.executable, "-m", "detent.loop.serving_entry"),
         )
     )
-
-
-def _runs(pid: int) -> bool:
-    with suppress(ProcessLookupError, PermissionError):
-        os.kill(pid, 0)
-        return True
-    return False

@@ -37,7 +37,7 @@ from detent.serving.routes import RoutePage
 from detent.store.clock import VirtualClock, iso, parse
 
 SPAN = timedelta(days=7)  # features are made for so many days at once
-TICK = timedelta(hours=1)  # how often labels are delivered and a running rollout is looked at
+TICK = timedelta(hours=2)  # how often labels are delivered and a running rollout is looked at
 ACTOR = "simulation"
 
 

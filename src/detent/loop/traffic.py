@@ -93,7 +93,8 @@ def apply_route(ws: Workspace, gateway: Gateway, *, reason: str) -> Route:
         return before
     index_versions(ws, wanted.loaded)
     if before is not None:
-        _write(page, before, loaded=tuple(dict.fromkeys((*before.loaded, *wanted.loaded))))
+        if not set(wanted.loaded) <= set(before.loaded):
+            _write(page, before, loaded=tuple(dict.fromkeys((*before.loaded, *wanted.loaded))))
         refused = gateway.prepare(wanted.loaded)
         for number in (*(arm.version for arm in wanted.arms), *wanted.shadows):
             if number in refused:

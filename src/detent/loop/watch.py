@@ -8,8 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from detent.bundle.codec import profile_from_json
-from detent.bundle.load import load
+from detent.bundle.codec import profile_from_json, signature_from_json
 from detent.loop.judge import bundle_folder, champion_version, value_at_gate
 from detent.loop.notify import notify
 from detent.loop.workspace import Workspace
@@ -115,7 +114,8 @@ def _traffic(ws: Workspace, champion: ModelVersion, rows: pl.DataFrame, window: 
     )
     folder = bundle_folder(ws, champion)
     reference = profile_from_json((folder / "profile.json").read_bytes())
-    current = _profile(live, champion.number, load(folder).signature, reference)
+    signature = signature_from_json((folder / "signature.json").read_bytes())
+    current = _profile(live, champion.number, signature, reference)
     known = {column.name for column in current.columns}
     comparable = replace(reference, columns=tuple(column for column in reference.columns if column.name in known))
     return errors + detect(comparable, current, window_start=span.start, window_end=span.end)

@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from detent.errors import Place, ProjectError, did_you_mean
+from detent.project.sources import SourceLoader, forget_edited, import_sources_of
 
 
 def load_callable(spec: str, folder: Path) -> Any:
     """Import `file.py` from the project folder and return what `name` is in it (a function, a class, a schema).
 
     The folder is put on `sys.path`, so project files can import each other. A file that was imported before is not
-    executed again.
+    executed again, unless one of the project's imported files has changed since: then all of them are, and what was
+    returned earlier stays what it was.
 
     Raises:
         ProjectError: the spec is malformed, the file is missing or outside the folder, it fails to import, or it has no
@@ -50,21 +52,19 @@ def load_callable(spec: str, folder: Path) -> Any:
 
 
 def _import(path: Path, folder: Path) -> Any:
-    if str(folder) not in sys.path:
-        sys.path.insert(0, str(folder))
+    import_sources_of(folder)
+    forget_edited(folder)
     name = ".".join(path.relative_to(folder).with_suffix("").parts)
     known = sys.modules.get(name)
     if known is not None and getattr(known, "__file__", None) == str(path):
         return known
-    module_spec = importlib.util.spec_from_file_location(name, path)
-    if module_spec is None or module_spec.loader is None:
-        raise ProjectError(
-            what=f"{path.name} can't be imported", why="Python has no loader for it", fix="give a .py file"
-        )
+    loader = SourceLoader(name, str(path))
+    module_spec = importlib.util.spec_from_file_location(name, path, loader=loader)
+    assert module_spec is not None
     module = importlib.util.module_from_spec(module_spec)
     sys.modules[name] = module
     try:
-        module_spec.loader.exec_module(module)
+        loader.exec_module(module)
     except Exception as error:
         del sys.modules[name]
         raise _import_error(path, error) from error

@@ -28,8 +28,16 @@ def write(folder: Path, slot: int, acknowledgement: Acknowledgement) -> None:
     write_atomic(folder / f"{slot}.json", msgspec.json.encode(acknowledgement))
 
 
+def forget(folder: Path, slot: int) -> None:
+    """Remove what an earlier worker of the slot said; for the worker that has the slot now."""
+    (folder / f"{slot}.json").unlink(missing_ok=True)
+
+
 def read(folder: Path, slot: int) -> Acknowledgement | None:
-    """Return what the slot's worker said last, also when that worker is dead by now (compare `life`); None: nothing."""
+    """Return what the slot's worker said last; None: nothing since it took the slot.
+
+    The worker may be dead by now: compare `life`, or ask `counters.held_slots`.
+    """
     try:
         return msgspec.json.decode((folder / f"{slot}.json").read_bytes(), type=Acknowledgement)
     except (FileNotFoundError, msgspec.DecodeError):

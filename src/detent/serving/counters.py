@@ -11,7 +11,9 @@ import mmap
 import os
 import struct
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,11 +59,9 @@ class Counters:
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / f"{slot}.bin"
         self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+        if not _locks(self._descriptor):
             os.close(self._descriptor)
-            raise _taken(self.path, slot) from error
+            raise _taken(self.path, slot)
         self._lock = threading.Lock()
         self._places: dict[tuple[str, int, str], int] = {}
         size = os.fstat(self._descriptor).st_size
@@ -174,6 +174,31 @@ def read_numbers(folder: Path) -> dict[int, dict[str, int]]:
         values = memoryview(path.read_bytes()[16 : 16 + 8 * len(NUMBERS)]).cast("Q")
         found[int(path.stem)] = dict(zip(NUMBERS, values, strict=True))
     return found
+
+
+def held_slots(folder: Path) -> list[int]:
+    """Return the slots that a living process counts in; the kernel gives a slot free the moment its process ends."""
+    held = []
+    for path in _files(folder):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            # Shared: of two that look at once, neither takes the other for a worker.
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            held.append(int(path.stem))
+        finally:
+            os.close(descriptor)
+    return held
+
+
+def _locks(descriptor: int) -> bool:
+    """Take the file's lock. Somebody who looks for living workers may have it for some microseconds."""
+    for pause in (0.001, 0.01, 0.1, 0.0):
+        with suppress(BlockingIOError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        time.sleep(pause)
+    return False
 
 
 def _files(folder: Path) -> list[Path]:

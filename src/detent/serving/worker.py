@@ -64,6 +64,7 @@ class Worker:
         self._settings, self._state = settings, state
         self._page = RoutePage(places.route_page(state))
         self._counters = Counters(places.counter_files(state), settings.slot)
+        acknowledge.forget(places.acknowledgements(state), settings.slot)
         self._clock: Clock = SystemClock() if settings.clock_file is None else VirtualClock(Path(settings.clock_file))
         ids = PredictionIds(
             load_or_create_key(places.prediction_key(state)), slot=settings.slot, start=self._counters.get("starts")

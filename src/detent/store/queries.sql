@@ -9,7 +9,7 @@ VALUES (:seq, :time, :kind, :subject, :actor, :payload, :observed, :previous, :h
 -- events --
 -- Events in order; a filter that is NULL lets everything through.
 SELECT seq, time, kind, subject, actor, payload, observed, previous, hash FROM ledger
-WHERE (CAST(:kind AS TEXT) IS NULL OR kind = :kind OR kind LIKE :kind || '.%')
+WHERE (CAST(:kind AS TEXT) IS NULL OR kind = :kind OR SUBSTR(kind, 1, LENGTH(:kind) + 1) = :kind || '.')
   AND (CAST(:subject AS TEXT) IS NULL OR subject = :subject)
   AND (CAST(:since AS TEXT) IS NULL OR time >= :since)
   AND (CAST(:until AS TEXT) IS NULL OR time <= :until)

@@ -36,8 +36,8 @@ try:
         executor=executor,
     )
     seconds = time.perf_counter() - started
-    (folder / "seconds.json").write_text(json.dumps(seconds))
-    (folder / "ran.json").write_text(json.dumps([done.step for done in result.run.steps if done.outcome != "hit"]))
+    print(f"pipeline.run: {seconds:.4f} s")
+    print("\n".join(f"{'from cache' if done.outcome == 'hit' else 'ran'}: {done.step}" for done in result.run.steps))
     if "--report" in sys.argv:
         (folder / "model.json").write_text(json.dumps(result.value("model")))
 finally:

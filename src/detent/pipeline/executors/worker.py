@@ -21,8 +21,8 @@ from detent.pipeline.authoring import Step
 from detent.pipeline.codecs.classes import find_class
 from detent.pipeline.codecs.table import dump, load
 from detent.pipeline.executors.protocol import Done, Job, Outcome, Raised, Stored, StoredRecord
-from detent.pipeline.executors.sources import import_sources_of
 from detent.project.code import load_callable
+from detent.project.sources import import_sources_of
 
 _LONGEST_MESSAGE = 4_000
 _TRANSIENT = (ConnectionError, TimeoutError, InterruptedError, BlockingIOError)
@@ -63,7 +63,7 @@ def attempt(job: Job) -> Outcome:
 def _call(job: Job) -> Done:
     # A step that reads a file by a relative path finds it from the project folder, wherever `detent` was started.
     os.chdir(job.folder)
-    import_sources_of(Path(job.folder))
+    import_sources_of(Path(job.folder).resolve())
     module = import_module(job.module)
     found = (
         load_callable(f"{job.file}:{job.attribute}", Path(job.folder)) if job.file else getattr(module, job.attribute)
