@@ -39,6 +39,19 @@ def test_a_second_run_does_no_work_and_gives_the_same_version(project: Path, exe
     assert {step.outcome for step in second.run.steps} == {"hit"}
     assert {step.why for step in second.run.steps} == {"unchanged"}
     assert first.run.steps[0].outputs == second.run.steps[0].outputs
+    assert (second.version, second.verdict) == (first.version, first.verdict)
+    assert second.judged_in == first.run.id
+    assert len(versions.all_versions(ws.db, ws.model)) == 1
+
+
+def test_another_gate_judges_the_same_candidate_again(project: Path, executor: LocalExecutor) -> None:
+    first = train(open_workspace(project, actor="test"), REQUEST, executor=executor)
+    text = (project / "detent.yaml").read_text()
+    (project / "detent.yaml").write_text(text.replace("roc_auc >= 0.60", "roc_auc >= 0.99"))
+    second = train(open_workspace(project, actor="test"), REQUEST, executor=executor)
+    assert {step.outcome for step in second.run.steps} == {"hit"}
+    assert second.judged_in is None
+    assert (first.verdict.decision, second.verdict.decision) == ("pass", "reject")
 
 
 def test_a_gate_that_fails_stops_registration(project: Path, executor: LocalExecutor) -> None:

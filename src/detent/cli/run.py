@@ -50,6 +50,8 @@ def command(folder: Path, why: bool) -> None:
         console.print(f"logs: {log_folder(ws, outcome.run.id)}")
         raise SystemExit(2)
     console.print(table(outcome.verdict))
+    if outcome.judged_in is not None:
+        console.print(f"nothing changed since {outcome.judged_in}: the same model from the same rows, judged then")
     if outcome.version is not None:
         console.print(
             f"registered as version {outcome.version.number}; roll it out with: detent deploy {outcome.version.number}"

@@ -90,6 +90,9 @@ class Controller:
         if outcome.verdict is None:
             self._tell("training failed: a step of the pipeline raised; see the run's log")
             return outcome
+        if outcome.judged_in is not None:
+            self._tell(f"nothing changed since {outcome.judged_in}: {outcome.verdict.reason}")
+            return outcome
         with ws.db.transaction() as tx:
             triggers.training_judged(tx, ws.model, passed=outcome.version is not None)
         if outcome.version is None:

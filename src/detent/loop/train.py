@@ -9,9 +9,10 @@ from pathlib import Path
 import polars as pl
 
 from detent.errors import DetentError
+from detent.gate import store as verdicts
 from detent.loop.candidate import Candidate, Parts, make_candidate
 from detent.loop.datasets import Datasets, feature_columns, ingest_all
-from detent.loop.judge import is_pass, judge_candidate
+from detent.loop.judge import champion_version, is_pass, judge_candidate
 from detent.loop.mirror import mirror_run, mirror_version
 from detent.loop.workspace import Workspace
 from detent.pipeline.artifacts import InputFrame
@@ -41,6 +42,7 @@ class Outcome:
     candidate: Candidate | None = None
     verdict: Verdict | None = None
     version: ModelVersion | None = None  # None: the gate did not let it in, so it was not registered
+    judged_in: str | None = None  # run that made and judged this very candidate before; None: it is new
     datasets: Datasets | None = None
 
 
@@ -63,10 +65,13 @@ def train(ws: Workspace, request: RunRequest, *, executor: LocalExecutor, progre
         ws.record(_failed(ws, run_id, {"step": broken.step, "error": broken.error}))
         return Outcome(run=result.run, datasets=datasets)
     ws.record(_succeeded(ws, result.run))
+    known = _judged_before(ws, result)
+    if known is not None:
+        return known
     candidate = make_candidate(
         ws, _parts(result), run=run_id, origin="pipeline", allowed=feature_columns(ws, datasets.frames)
     )
-    ws.record(candidate_fact(ws, candidate, {name: result.outputs[name].digest for name in ("train", "evaluation")}))
+    ws.record(candidate_fact(ws, candidate, _made_of(result)))
     verdict, version = submit(ws, candidate)
     mirror_run(ws, result.run, candidate, verdict)
     if version is not None:
@@ -93,8 +98,36 @@ def submit(ws: Workspace, candidate: Candidate) -> tuple[Verdict, ModelVersion |
     return verdict, version
 
 
-def candidate_fact(ws: Workspace, candidate: Candidate, rows: Mapping[str, str]) -> Fact:
-    """Say what a run made; `rows` are the digests of the stored training and evaluation rows."""
+def _judged_before(ws: Workspace, result: RunResult) -> Outcome | None:
+    """Return the outcome of the run that made the same model from the same rows, if its verdict still stands.
+
+    It stands while the gate's checks and the champion are the same, or when that candidate is the champion by now.
+    """
+    made_of, champion = _made_of(result), champion_version(ws)
+    for made in reversed(list(ledger.read(ws.db, kind="candidate.made"))):
+        if any(made.payload.get(name) != digest for name, digest in made_of.items()):
+            continue
+        verdict_event = next(iter(ledger.read(ws.db, kind="verdict", subject=made.subject)), None)
+        if verdict_event is None:
+            return None  # the run was killed before the gate spoke
+        verdict = verdicts.load(ws.db, verdict_event.payload["verdict"])
+        version = versions.find(ws.db, ws.model, made.payload["bundle"])
+        is_champion = champion is not None and champion.digest == made.payload["bundle"]
+        same_champion = verdict.champion_digest == (champion.digest if champion else None)
+        if verdict.policy_digest != ws.project.policy_digest or not (is_champion or same_champion):
+            return None
+        if is_pass(verdict) and version is None:
+            return None  # killed between the gate and the registry
+        return Outcome(run=result.run, verdict=verdict, version=version, judged_in=made.subject.removeprefix("run:"))
+    return None
+
+
+def _made_of(result: RunResult) -> dict[str, str]:
+    return {name: result.outputs[name].digest for name in ("model", "train", "evaluation")}
+
+
+def candidate_fact(ws: Workspace, candidate: Candidate, parts: Mapping[str, str]) -> Fact:
+    """Say what a run made; `parts` are the digests of the stored model, training rows and evaluation rows."""
     return Fact(
         kind="candidate.made",
         subject=f"run:{candidate.run}",
@@ -105,7 +138,7 @@ def candidate_fact(ws: Workspace, candidate: Candidate, rows: Mapping[str, str])
             "train_rows": candidate.train.height,
             "evaluation_rows": candidate.evaluation.height,
             "allowed_inputs": sorted(candidate.allowed_inputs),
-            **rows,
+            **parts,
         },
     )
 
