@@ -29,6 +29,7 @@ TABLE: dict[str, dict[str, str]] = {
         "leakage": "detent.gate.checks.leakage:Leakage",
         "overlap": "detent.gate.checks.overlap:Overlap",
         "baseline": "detent.gate.checks.baseline:Baseline",
+        "provenance": "detent.gate.checks.provenance:Provenance",
     },
     "detector": {
         "psi": "detent.monitor.detectors.psi:Psi",

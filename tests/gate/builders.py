@@ -28,6 +28,7 @@ def always(kind: str) -> Check:
         "baseline": (">", 0.5, 0.95),
         "leakage": ("<=", 0.97, None),
         "overlap": ("<=", 0.01, None),
+        "provenance": ("<=", 0.0, None),
     }[kind]
     return Check(
         text=f"{kind} (always on)", kind=kind, metric=kind, op=op, threshold=threshold, confidence=confidence,
@@ -64,7 +65,7 @@ def evidence(n: int = 1000, *, noise: float = 0.5, seed: int = 0, **parts: Any) 
         "latency_seconds": draw.gamma(4.0, 2e-4, 200),
         "bundle_bytes": 1_234_567,
     }
-    return Evidence(**(known | parts))
+    return Evidence(**({"provenance": ()} | known | parts))
 
 
 def regression(n: int = 800, *, noise: float = 0.5, seed: int = 0, **parts: Any) -> Evidence:

@@ -50,10 +50,50 @@ def test_a_model_that_guesses_never_passes() -> None:
     assert decisions.count("reject") > 15
 
 
-def test_a_badly_calibrated_model_that_ranks_well_passes_with_a_remark() -> None:
-    result = Baseline()(CHECK, evidence(score=evidence().score ** 0.1))
-    assert result.decision == "pass"
+def _sharpened(score: np.ndarray, factor: float, shift: float = 0.0) -> np.ndarray:
+    """Multiply the logit: the ranking stays, and above 1 the model is surer than it has reason to be."""
+    return 1 / (1 + np.exp(-factor * np.log(score / (1 - score)) - shift))
+
+
+@pytest.mark.parametrize("score", [_sharpened(evidence().score, 6.0), evidence().score ** 0.1])
+def test_probabilities_that_mislead_are_rejected_though_they_rank_well(score: np.ndarray) -> None:
+    assert Baseline()(CHECK, evidence()).decision == "pass"
+    result = Baseline()(CHECK, evidence(score=score))
+    assert result.decision == "reject"
+    assert "its probabilities mislead" in result.reason
+    assert "lower 95 % bound" in result.reason
+    assert result.value is not None
+    assert result.threshold is not None
+    assert result.value > result.threshold
+
+
+def test_a_slight_miscalibration_after_drift_is_a_remark_and_no_refusal() -> None:
+    """The lower bound of the excess is above 0, and below 2 % of the constant's log loss."""
+    score = _sharpened(evidence(100_000).score, 1.0, shift=1.15)
+    result = Baseline()(CHECK, evidence(100_000, score=score))
     assert "badly calibrated" in result.reason
+    assert result.decision == "pass"
+
+
+def test_honest_models_of_a_rare_class_are_not_refused_by_chance() -> None:
+    for seed in range(40):
+        draw = np.random.default_rng(seed)
+        chance = 1 / (1 + np.exp(-1.5 * draw.normal(size=1000) + 4.0))
+        y = (draw.random(1000) < chance).astype(float)
+        assert Baseline()(CHECK, evidence(y=y, score=chance)).decision != "reject"
+
+
+def test_one_row_answered_with_great_confidence_and_wrongly_refuses_nobody() -> None:
+    found = evidence()
+    score = found.score.copy()
+    score[int(np.flatnonzero(found.y == 1)[0])] = 0.0
+    assert Baseline()(CHECK, evidence(score=score)).decision == "pass"
+
+
+def test_an_inverted_model_is_refused_for_its_ranking_and_not_for_its_calibration() -> None:
+    result = Baseline()(CHECK, evidence(score=_sharpened(1.0 - evidence().score, 6.0)))
+    assert result.decision == "reject"
+    assert "roc_auc" in result.reason
 
 
 def test_broken_scores_are_rejected_even_when_rows_are_too_few_to_judge() -> None:

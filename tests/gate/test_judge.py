@@ -36,27 +36,40 @@ def _judge(found: Evidence, checks: list[Check] = POLICY) -> Verdict:
 def test_an_honest_model_passes_every_declared_and_every_always_on_check() -> None:
     verdict = _judge(evidence())
     assert verdict.decision == "pass"
-    assert [result.check for result in verdict.results[-3:]] == [
+    assert [result.check for result in verdict.results[-4:]] == [
         "baseline (always on)",
         "leakage (always on)",
         "overlap (always on)",
+        "provenance (always on)",
     ]
-    assert verdict.reason == "all 8 checks passed"
+    assert verdict.reason == "all 9 checks passed"
     assert verdict.judged_at == "2013-04-01T12:00:00.000000+00:00"
     assert (verdict.model_digest, verdict.data_digest) == (BINDING.model_digest, BINDING.data_digest)
     assert (verdict.policy_digest, verdict.champion_digest) == (BINDING.policy_digest, BINDING.champion_digest)
 
 
 def test_a_gate_without_declared_checks_still_has_its_own() -> None:
-    assert len(_judge(evidence(), []).results) == 3
+    assert len(_judge(evidence(), []).results) == 4
     assert _judge(evidence(score=np.full(1000, 0.2)), []).decision == "reject"
+
+
+def test_a_declared_limit_of_leakage_stands_in_place_of_the_one_that_is_always_on() -> None:
+    verdict = _judge(evidence(), [*POLICY, check("leakage <= 0.999")])
+    assert [result.check for result in verdict.results if result.kind == "leakage"] == ["leakage <= 0.999"]
+    assert {"baseline", "overlap"} <= {result.kind for result in verdict.results}
+
+
+def test_a_declared_limit_of_leakage_is_still_the_deepest_fault() -> None:
+    verdict = _judge(evidence(), [check("roc_auc >= 0.99"), check("leakage <= 0.5")])
+    assert verdict.decision == "reject"
+    assert "(check `leakage <= 0.5`" in verdict.reason
 
 
 def test_one_rejection_rejects_and_the_reason_is_the_deepest_fault() -> None:
     verdict = _judge(evidence(score=np.full(1000, 0.2)))
     assert verdict.decision == "reject"
     assert verdict.reason.startswith("the model answers 0.2000 to every row")
-    assert re.search(r"\(check `baseline \(always on\)` and \d more of 8\)", verdict.reason)
+    assert re.search(r"\(check `baseline \(always on\)` and \d more of 9\)", verdict.reason)
 
 
 def test_an_inconclusive_check_makes_the_verdict_inconclusive_and_never_a_pass() -> None:

@@ -11,7 +11,7 @@ import pytest
 from detent.gate.checks.leakage import Leakage
 from detent.gate.evidence import Evidence
 
-from .builders import always, evidence, regression
+from .builders import always, check, evidence, regression
 
 CHECK = always("leakage")
 
@@ -77,6 +77,43 @@ def test_a_model_beyond_belief_is_rejected_though_no_single_feature_is() -> None
     result = Leakage()(CHECK, evidence(score=np.clip(0.1 + 0.8 * found.y + 0.01 * found.score, 0, 1)))
     assert result.decision == "reject"
     assert "too good to be true" in result.reason
+
+
+def _separable() -> Evidence:
+    """One feature with a roc_auc of about 0.98, and a model of about 0.997."""
+    draw = np.random.default_rng(5)
+    y = (draw.random(1000) < 0.4).astype(float)
+    columns = pl.DataFrame({"size": 2.9 * y + draw.normal(size=1000)})
+    score = 1 / (1 + np.exp(-(3.9 * y + draw.normal(size=1000) - 2.0)))
+    return evidence(columns=columns, inputs=("size",), allowed_inputs=None, y=y, score=score, champion=None)
+
+
+def test_an_honestly_separable_data_set_is_allowed_by_the_line_that_the_refusal_names() -> None:
+    refused = Leakage()(CHECK, _separable())
+    assert refused.decision == "reject"
+    assert refused.reason.endswith(
+        "if this is honest, allow it with the line `leakage <= ...` in the gate section of detent.yaml"
+    )
+    allowed = Leakage()(check("leakage <= 0.999"), _separable())
+    assert (allowed.decision, allowed.threshold) == ("pass", 0.999)
+
+
+def test_the_declared_limit_is_that_of_a_feature_and_the_models_is_never_lower_than_its_own() -> None:
+    tight = Leakage()(check("leakage <= 0.6"), evidence())
+    assert tight.decision == "reject"
+    assert "(limit 0.6)" in tight.reason
+    assert Leakage()(check("leakage <= 0.9"), evidence()).decision == "pass"
+    found = evidence()
+    beyond = evidence(score=np.clip(0.1 + 0.8 * found.y + 0.01 * found.score, 0, 1))
+    refused = Leakage()(check("leakage <= 0.9"), beyond)
+    assert "more than 0.995: too good to be true" in refused.reason
+    assert refused.reason.endswith("in the gate section of detent.yaml")
+    assert "more than 0.999" in Leakage()(check("leakage <= 0.999"), beyond).reason
+
+
+def test_a_declared_limit_does_not_let_a_foreign_input_through() -> None:
+    found = evidence(allowed_inputs=frozenset({"x0", "x1", "x2"}))
+    assert Leakage()(check("leakage <= 1"), found).decision == "reject"
 
 
 def test_a_jump_over_the_champion_needs_a_human() -> None:

@@ -12,6 +12,7 @@ import pytest
 from detent.errors import RefusedError
 from detent.loop.caller import Caller
 from detent.loop.controller import Controller
+from detent.loop.datasets import ingest_all
 from detent.loop.judge import bundle_folder, champion_version
 from detent.loop.keep_up import keep_up
 from detent.loop.release import advance, release, rollback
@@ -50,7 +51,7 @@ ROW = {"channel": "web", "category": "shoes", "price": 30.0, "discount": 0.1, "i
 def second_version(ws: Workspace) -> int:
     """Register the raising sabotage: the only candidate that passes the gate and differs from the champion."""
     candidate = spoiled(ws, champion_version(ws), "raising")
-    verdict, version = submit(ws, candidate)
+    verdict, version = submit(ws, candidate, ingest_all(ws, ws.now()))
     assert version is not None, verdict.reason
     return version.number
 
@@ -104,7 +105,7 @@ def test_a_version_that_raises_is_rolled_back_and_every_caller_got_an_answer(
 
 @pytest.mark.parametrize("kind", ["constant", "inverted", "leak", "nan", "shuffled"])
 def test_a_known_bad_candidate_is_refused_by_the_gate(served: Workspace, kind: str) -> None:
-    verdict, version = submit(served, spoiled(served, champion_version(served), kind))
+    verdict, version = submit(served, spoiled(served, champion_version(served), kind), ingest_all(served, served.now()))
     assert version is None
     assert verdict.decision == "reject"
 
@@ -115,7 +116,7 @@ def test_a_champion_set_by_hand_in_the_database_takes_no_traffic(
     """A forger who can write every table still has no signature over a verdict for his bundle."""
     honest = versions.get(served.db, served.model, 1)
     bad = spoiled(served, champion_version(served), "constant")
-    _, refused = submit(served, bad)
+    _, refused = submit(served, bad, ingest_all(served, served.now()))
     assert refused is None
     with served.db.transaction() as tx:
         tx.execute(
@@ -183,6 +184,6 @@ def test_a_restarted_controller_goes_on_with_the_rollout(served: Workspace, gate
 def test_rows_that_were_trained_on_are_refused_for_judging(served: Workspace) -> None:
     honest = spoiled(served, champion_version(served), "raising")
     overlapping = replace(honest, evaluation=pl.concat([honest.evaluation, honest.train.tail(200)]))
-    verdict, version = submit(served, overlapping)
+    verdict, version = submit(served, overlapping, ingest_all(served, served.now()))
     assert version is None
     assert "overlap" in verdict.reason

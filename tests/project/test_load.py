@@ -50,6 +50,33 @@ def test_a_whole_project_decodes(tmp_path: Path) -> None:
     assert project.monitor.channels[1].secret == "HOOK"
 
 
+@pytest.mark.parametrize(
+    ("text", "kind", "op", "threshold"),
+    [
+        ("leakage <= 0.999", "leakage", "<=", 0.999),
+        ("leakage <= 99.9%", "leakage", "<=", 0.999),
+        ("latency_p50 < 500us", "latency", "<", 5e-4),
+        ("latency_p99 <= 1s", "latency", "<=", 1.0),
+        ("size < 2MiB", "size", "<", 2 * 1024.0**2),
+        ("size <= 5000", "size", "<=", 5000.0),
+        ("roc_auc >= 65%", "threshold", ">=", 0.65),
+        ("roc_auc >= champion - 1%", "versus", ">=", -0.01),
+        ("gap(roc_auc, by=origin) <= 8%", "gap", "<=", 0.08),
+    ],
+)
+def test_a_quantity_is_read_in_the_unit_of_its_kind(
+    tmp_path: Path, text: str, kind: str, op: str, threshold: float
+) -> None:
+    check = load(write(tmp_path, GOOD.replace("size <= 50MB", text))).gate[4]
+    assert (check.kind, check.op, check.text) == (kind, op, text)
+    assert check.threshold == pytest.approx(threshold)
+
+
+def test_every_known_sabotage_can_be_named(tmp_path: Path) -> None:
+    text = GOOD + "simulate: {sabotage: {leak: 2013-05-22, raising: 2013-10-02}}\n"
+    assert [kind for kind, _ in load(write(tmp_path, text)).simulate.sabotage] == ["leak", "raising"]
+
+
 def test_the_policy_digest_follows_the_gate_and_not_its_layout(tmp_path: Path) -> None:
     digest = load(write(tmp_path, GOOD)).policy_digest
     spaced = GOOD.replace("roc_auc >= 0.65", "roc_auc   >=  0.65")
@@ -80,6 +107,33 @@ def test_the_policy_digest_follows_the_gate_and_not_its_layout(tmp_path: Path) -
         ("drift: critical", "drift: info", 18, None, "critical"),
         ("project: delay-risk", "project: Delay Risk", 1, 10, "small letters"),
         ("pipeline.py:retrain", "pipeline.retrain", 2, 11, "file.py:name"),
+        ("latency_p99 <= 20ms", "latency_p99 <= 20", 13, 20, "write 20ms"),
+        ("latency_p99 <= 20ms", "latency_p99 <= 20MB", 13, 22, "one of us, ms, s"),
+        ("latency_p99 <= 20ms", "latency_p99 <= 20%", 13, 22, "the unit `%` does not fit"),
+        ("latency_p99 <= 20ms", "latency_p99 >= 20ms", 13, 17, "write `latency_p99 <= 20ms`"),
+        ("latency_p99 <= 20ms", "latency_p99 <= champion", 13, 5, "a fixed limit only"),
+        ("size <= 50MB", "size <= 50ms", 14, 15, "one of B, kB"),
+        ("size <= 50MB", "size <= 50%", 14, 15, "such as 50MB"),
+        ("size <= 50MB", "size > 50MB", 14, 10, "write `size <= 50MB`"),
+        ("roc_auc >= 0.65", "roc_auc >= 65ms", 10, 18, "takes no unit but %"),
+        ("champion - 0.005", "champion - 5ms", 11, 27, "takes no unit but %"),
+        ("by=origin) <= 0.08", "by=origin) <= 8MB", 12, 34, "takes no unit but %"),
+        ("gap(roc_auc", "gap(size", 12, 9, "a fixed limit only"),
+        ("at 95% ", "at 40% ", 11, 38, "40% is no confidence"),
+        ("size <= 50MB", "leakage >= 0.999", 14, 13, "write `leakage <= 0.999`"),
+        ("size <= 50MB", "leakage < 0.999", 14, 13, "written with `<=`"),
+        ("size <= 50MB", "leakage <= 1.01", 14, 16, "between 0.5 and 1"),
+        ("size <= 50MB", "leakage <= 0.49", 14, 16, "between 0.5 and 1"),
+        ("size <= 50MB", "leakage <= 0.99ms", 14, 20, "takes no unit but %"),
+        ("size <= 50MB", "leakage <= 0.99 at 95%", 14, 24, "no confidence"),
+        ("size <= 50MB", "leakage <= champion", 14, 5, "a fixed limit only"),
+        ("size <= 50MB", "leakage <= 0.99\n  - leakage <= 1", 15, 5, "twice"),
+        ("size <= 50MB", "baseline > 0.4", 14, 5, "always on"),
+        ("size <= 50MB", "overlap <= 0.5", 14, 5, "always on"),
+        ("size <= 50MB", "provenance <= 1", 14, 5, "always on"),
+        ("channels: [log,", "channels: [lgo,", 17, None, "did you mean `log`"),
+        ("kind: webhook", "kind: webhok", 17, None, "did you mean `webhook`"),
+        ("rollout: {", "simulate: {sabotage: {laek: 2013-05-22}}\nrollout: {", 16, 23, "did you mean `leak`"),
     ],
 )
 def test_a_mistake_names_its_line_and_column_and_the_near_miss(

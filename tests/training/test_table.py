@@ -73,6 +73,31 @@ def test_a_column_that_no_model_takes_is_refused_with_a_way_out(values: list, fi
     assert fix in text
 
 
+@pytest.mark.parametrize(
+    ("name", "shown", "why"),
+    [
+        ('a"b', 'a\\"b', "double quote"),
+        ("a\\b", "a\\\\b", "backslash"),
+        ("a\nb", "a\\nb", "control character"),
+        ("a\x7fb", "a", "control character"),
+        ("n" * 201, "n" * 40 + '"...', "201 characters"),
+        ("", '""', "empty"),
+    ],
+)
+def test_a_feature_that_no_request_could_name_is_refused_with_the_way_out(name: str, shown: str, why: str) -> None:
+    text = refusal(GOOD.with_columns(pl.lit(1.0).alias(name)))
+    assert shown in text
+    assert why in text
+    assert "rename the column in features.py" in text
+
+
+def test_names_of_any_language_and_of_excluded_columns_are_no_fault() -> None:
+    frame = GOOD.with_columns(
+        pl.lit(1.0).alias("größe (cm) / 大"), pl.lit(1.0).alias("n" * 200), pl.lit(1.0).alias('"')
+    )
+    assert len(tabulate(frame, label="late", exclude=('"',), task="binary").signature.inputs) == 3
+
+
 def test_categories_become_strings_and_nulls_decide_about_integers() -> None:
     frame = GOOD.with_columns(
         pl.Series("c", ["a", "b", None], dtype=pl.Categorical),

@@ -9,8 +9,8 @@ from pathlib import Path
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from detent.errors import Place, RefusedError
-from detent.store.atomic import sync_folder, write_atomic
+from detent.errors import Place, RefusedError, TamperedError
+from detent.store.atomic import sync_folder, unwritable, write_atomic
 
 PRIVATE_NAME = "signing.key"  # 32 raw bytes in hex
 PUBLIC_NAME = "signing.pub"  # 32 raw bytes in hex; may be copied to every server
@@ -21,18 +21,41 @@ def load_or_create(folder: Path) -> Ed25519PrivateKey:
 
     Raises:
         RefusedError: the file is not a key.
+        StoreError: the folder can't be written.
     """
     path = folder / PRIVATE_NAME
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _create(path)
-    path.chmod(0o600)
+    try:
+        if not path.exists():
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _create(path)
+        if path.stat().st_mode & 0o777 != 0o600:  # nothing is written on a read-only disk when all is well
+            path.chmod(0o600)
+    except OSError as error:
+        raise unwritable(path, error) from error
     key = Ed25519PrivateKey.from_private_bytes(_read_hex(path))
     public = folder / PUBLIC_NAME
     text = public_bytes(key).hex().encode()
     if not public.exists() or public.read_bytes() != text:
         write_atomic(public, text)
     return key
+
+
+def load(folder: Path) -> Ed25519PrivateKey:
+    """Return the folder's private key; a missing one is never made anew: what it signed would be worth nothing.
+
+    Raises:
+        TamperedError: the key is gone.
+        RefusedError: the file is not a key.
+    """
+    path = folder / PRIVATE_NAME
+    if not path.exists():
+        raise TamperedError(
+            what="the signing key of this state is gone",
+            why="versions and verdicts were signed with it, and a new key would make none of them genuine",
+            fix=f"restore {folder} from a backup; else begin a new state: move {folder.parent} away and run again",
+            where=Place(file=str(path)),
+        )
+    return load_or_create(folder)
 
 
 def public_bytes(key: Ed25519PrivateKey) -> bytes:

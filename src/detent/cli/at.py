@@ -8,13 +8,15 @@ import click
 
 
 @click.command("at")
-@click.argument("time")
+@click.argument("time", default="now")
 @click.pass_obj
 def command(folder: Path, time: str) -> None:
-    """Say what served at TIME (ISO), on which data it was trained and judged, and who moved it there and why."""
+    """Say what served at TIME (ISO; default: now), judged on which data, and who moved it there and why."""
     from detent.cli.moments import moment
     from detent.loop.history import state_at
     from detent.loop.workspace import open_workspace
+    from detent.store.clock import iso
 
-    for line in state_at(open_workspace(folder), moment(time) or ""):
+    ws = open_workspace(folder)
+    for line in state_at(ws, iso(ws.now()) if time == "now" else moment(time) or ""):
         click.echo(line)

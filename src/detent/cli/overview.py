@@ -6,13 +6,14 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from detent.loop.audit import audit
 from detent.loop.traffic import desired_route
 from detent.loop.workspace import Workspace
 from detent.monitor import store as monitor
 from detent.records.finding import CRITICAL, Episode
 from detent.registry import aliases, versions
 from detent.rollout import store as rollouts
-from detent.store import ledger
+from detent.store.ledger import Audit
 
 SHOWN, LATEST = 5, 10
 
@@ -27,9 +28,15 @@ def overview(ws: Workspace) -> Group:
         lines.append(Text(f"rolling out version {rollout.candidate} at {stage} since {rollout.stage_since[:19]}"))
         lines.append(Text(f"  {rollout.reason}"))
     lines += _episodes(ws)
-    audit = ledger.verify(ws.db)
-    lines.append(Text(f"ledger: {audit.events:,} events, {'intact' if audit.intact else 'BROKEN'}"))
+    lines.append(_ledger(audit(ws)))
     return Group(*lines)
+
+
+def _ledger(found: Audit) -> Text:
+    if found.intact:
+        return Text(f"ledger: {found.events:,} events, intact")
+    more = f" and {len(found.faults) - 1} more; see detent verify" if len(found.faults) > 1 else ""
+    return Text(f"ledger: {found.events:,} events, BROKEN: {found.faults[0]}{more}", style="red")
 
 
 def _episodes(ws: Workspace) -> list[Text]:

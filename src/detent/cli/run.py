@@ -46,7 +46,7 @@ def command(folder: Path, why: bool) -> None:
     if outcome.verdict is None:
         for step in outcome.run.steps:
             if step.outcome == "failed":
-                console.print(f"[red]step {step.step} failed:[/red] {step.error}")
+                console.print(f"[red]failed:[/red] {step.error}")
         console.print(f"logs: {log_folder(ws, outcome.run.id)}")
         raise SystemExit(2)
     console.print(table(outcome.verdict))

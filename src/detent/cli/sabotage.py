@@ -13,7 +13,8 @@ import click
 def command(folder: Path, kind: str) -> None:
     """Ship a known-bad candidate of KIND, made from the champion, through the gate and, if it passes, the rollout.
 
-    Kinds: leak, constant, inverted, raising, and whatever plug-ins add.
+    Kinds: leak, constant, inverted, nan, raising, shuffled, and whatever plug-ins add. `raising` skips the shadow
+    stage, as an urgent fix would: its fault shows on live traffic, where callers get the champion's answer instead.
     """
     from detent.errors import RefusedError
     from detent.loop.controller import Controller

@@ -23,7 +23,7 @@ def command(folder: Path, port: int | None, host: str) -> None:
     from detent.errors import RefusedError
     from detent.loop.controller import Controller
     from detent.loop.keep_up import keep_up
-    from detent.loop.serve import OwnGateway, supervise
+    from detent.loop.serve import OwnGateway, only_server, supervise
     from detent.loop.workspace import open_workspace
     from detent.pipeline import LocalExecutor
     from detent.project.environment import read_environment
@@ -40,18 +40,19 @@ def command(folder: Path, port: int | None, host: str) -> None:
     ws = open_workspace(folder, actor="controller")
     supervisor = supervise(ws, port=ws.project.serving.port if port is None else port, host=host)
     executor = LocalExecutor(workers=2)
-    keep_up(ws)
-    supervisor.start()
-    try:
-        gateway = OwnGateway(supervisor)
-        click.echo(f"serving {ws.project.serving.endpoint} at {supervisor.address}  (Ctrl-C stops)")
-        click.echo(f"  predict   POST {supervisor.address}/v1/models/{ws.project.serving.endpoint}:predict")
-        click.echo(f"  feedback  POST {supervisor.address}/feedback")
-        click.echo(f"  metrics   GET  {supervisor.address}/metrics")
-        controller = Controller(ws, gateway, executor, tell=lambda text: click.echo(f"{ws.now():%H:%M:%S}  {text}"))
-        while not stop.wait(TICK_SECONDS):
-            controller.tick_safely()
-    finally:
-        supervisor.stop()
-        executor.close()
+    with only_server(ws):
+        keep_up(ws)
+        supervisor.start()
+        try:
+            gateway = OwnGateway(supervisor)
+            click.echo(f"serving {ws.project.serving.endpoint} at {supervisor.address}  (Ctrl-C stops)")
+            click.echo(f"  predict   POST {supervisor.address}/v1/models/{ws.project.serving.endpoint}:predict")
+            click.echo(f"  feedback  POST {supervisor.address}/feedback")
+            click.echo(f"  metrics   GET  {supervisor.address}/metrics")
+            controller = Controller(ws, gateway, executor, tell=lambda text: click.echo(f"{ws.now():%H:%M:%S}  {text}"))
+            while not stop.wait(TICK_SECONDS):
+                controller.tick_safely()
+        finally:
+            supervisor.stop()
+            executor.close()
     click.echo("stopped")

@@ -1,4 +1,4 @@
-"""`detent verify`: is the ledger what was written?"""
+"""`detent verify`: is the ledger what was written, and the registry what the ledger says?"""
 
 from __future__ import annotations
 
@@ -10,14 +10,25 @@ import click
 @click.command("verify")
 @click.pass_obj
 def command(folder: Path) -> None:
-    """Walk the ledger's hash chain and name every edited, removed or reordered row."""
-    from detent.errors import TamperedError
-    from detent.loop.workspace import open_ledger
+    """Walk the ledger's hash chain and compare the registry's rows and verdicts with it; name every edited row."""
+    from dataclasses import replace
+
+    from detent.errors import ProjectError, TamperedError
+    from detent.loop.audit import audit
+    from detent.loop.workspace import open_ledger, open_unrecorded
     from detent.store import ledger
 
-    audit = ledger.verify(open_ledger(folder))
-    for fault in audit.faults:
+    db = open_ledger(folder)
+    try:
+        found = audit(open_unrecorded(folder))
+    except ProjectError as error:
+        found = ledger.verify(db)
+        click.secho(f"only the ledger was checked, not the registry: the project can't be read: {error.what}", err=True)
+    except TamperedError as error:
+        chain = ledger.verify(db)
+        found = replace(chain, faults=(*chain.faults, error.what))
+    for fault in found.faults:
         click.secho(f"broken: {fault}", fg="red")
-    if audit.faults:
+    if found.faults:
         raise SystemExit(TamperedError.exit_status)
-    click.echo(f"intact: {audit.events:,} events, head {audit.head[:16]}, content {audit.content[:16]}")
+    click.echo(f"intact: {found.events:,} events, head {found.head[:16]}, content {found.content[:16]}")

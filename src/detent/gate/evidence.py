@@ -28,6 +28,7 @@ class Evidence:
     score: NDArray[np.float64]  # (n,) candidate: probability of class 1, or the predicted value
     champion: NDArray[np.float64] | None  # (n,) champion's scores of the same rows; None: there is no champion
     seed: int  # of every resampling
+    provenance: tuple[str, ...] | None = None  # what was found untrue of what the candidate says; (): nothing
     champion_at_gate: float | None = None  # roc_auc of the champion when it was judged itself; None: not known
     keys: pl.Series | None = None  # (n,) names of the evaluation rows
     train_keys: pl.Series | None = None  # names of the training rows

@@ -31,6 +31,7 @@ ALWAYS_ON = (
     _always("baseline", ">", 0.5, 0.95),
     _always("leakage", "<=", 0.97),
     _always("overlap", "<=", 0.01),
+    _always("provenance", "<=", 0.0),
 )
 
 
@@ -44,6 +45,7 @@ def judge(
 ) -> Verdict:
     """Run the declared checks and those that are always on, and return the verdict, bound to what was judged.
 
+    A declared check of a kind that is always on stands in its place: the project has set its limit.
     One rejection rejects; else one result that is inconclusive makes the verdict inconclusive. A check that has no
     answer for these rows is inconclusive; one that could not run at all is a rejection.
 
@@ -58,7 +60,9 @@ def judge(
         ProjectError: a check makes no sense for this project: unknown metric, column or direction.
         DetentError: there is no such kind of check, or what it needs is not installed.
     """
-    results = tuple(_run(check, evidence, timer) for check in (*checks, *ALWAYS_ON))
+    declared = {check.kind for check in checks}
+    always = (check for check in ALWAYS_ON if check.kind not in declared)
+    results = tuple(_run(check, evidence, timer) for check in (*checks, *always))
     decision = _decision(results)
     verdict = Verdict(
         id="",
@@ -145,12 +149,12 @@ def _decision(results: Sequence[CheckResult]) -> str:
 
 
 def _reason(results: Sequence[CheckResult], decision: str) -> str:
-    """Return the decisive check in a sentence: of several, one that is always on, for it names the deeper fault."""
+    """Return the decisive check in a sentence: of several, one of a kind always on, for it names the deeper fault."""
     if decision == PASS:
         return f"all {len(results)} checks passed"
     guilty = [result for result in results if result.decision == decision]
-    always = {check.text for check in ALWAYS_ON}
-    decisive = next((result for result in guilty if result.check in always), guilty[0])
+    always = {check.kind for check in ALWAYS_ON}
+    decisive = next((result for result in guilty if result.kind in always), guilty[0])
     more = len(guilty) - 1
     others = f" and {more} more of {len(results)}" if more else ""
     return f"{decisive.reason} (check `{decisive.check}`{others})"

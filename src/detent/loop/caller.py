@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import itertools
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -33,7 +34,8 @@ class Caller:
 
     def predict(self, endpoint: str, row: Mapping[str, Any], entity: str) -> Reply:
         """Ask for one prediction."""
-        body = json.dumps({"inputs": [row], "entities": [entity]})
+        fields = {name: _sendable(value) for name, value in row.items()}
+        body = json.dumps({"inputs": [fields], "entities": [entity]})
         status, answer = self._post(f"/v1/models/{endpoint}:predict", body)
         lines = answer.get("predictions") or [{}]
         line = lines[0]
@@ -68,3 +70,8 @@ class Caller:
         connection.request("POST", path, body, {"content-type": "application/json"})
         response = connection.getresponse()
         return response.status, json.loads(response.read() or b"{}")
+
+
+def _sendable(value: Any) -> Any:
+    """JSON has no NaN and no infinity; to a model they are a missing number, which JSON has."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -67,7 +67,7 @@ def conclude(ws: Workspace, replayed: Replayed) -> Conclusion:
         comparison=comparison,
         story=story,
         audit=audit,
-        complaints=tuple(_complaints(ws, story, audit, answered=replayed.rows.height - replayed.failed)),
+        complaints=tuple(_complaints(ws, story, audit, replayed)),
         standing=standing(comparison),
         predictions=replayed.rows.height,
         failed=replayed.failed,
@@ -107,14 +107,16 @@ def _sabotaged(ws: Workspace) -> list[int]:
     return [version.number for version in known if version.origin.startswith("sabotage")]
 
 
-def _complaints(ws: Workspace, story: Story, audit: Audit, *, answered: int) -> list[str]:
+def _complaints(ws: Workspace, story: Story, audit: Audit, replayed: Replayed) -> list[str]:
     honest = {event.kind for event in ledger.read(ws.db) if not event.subject.startswith(SABOTAGE)}
     complaints = [
         f"no honest event of kind `{kind}` is in the ledger"
         for kind in ws.project.simulate.expect
         if not any(_is_kind(known, wanted) for known in honest for wanted in kind.split(" or "))
     ]
-    unlogged = answered - read(ws.state).filter(pl.col("arm") == "live").height
+    unlogged = replayed.rows.height - replayed.failed - read(ws.state).filter(pl.col("arm") == "live").height
+    if replayed.failed:
+        complaints.append(f"{replayed.failed:,} callers got no answer")
     if unlogged > 0:
         complaints.append(f"{unlogged} answered predictions are not in the log")
     complaints += [

@@ -41,6 +41,7 @@ def ingest_all(ws: Workspace, as_of: datetime | None) -> Datasets:
     for source in ws.project.data:
         snapshot, frame = ingest(known_by(source, ws.project), folder=ws.folder, blobs=ws.blobs, as_of=as_of)
         _check_declared(frame, source, ws.project)
+        _check_times(frame, source)
         if source.contract is not None:
             check_contract(frame, source.contract, folder=ws.folder, source=source)
         snapshots[source.name], frames[source.name] = snapshot, frame
@@ -63,6 +64,23 @@ def feature_columns(ws: Workspace, frames: Mapping[str, pl.DataFrame]) -> frozen
     source = ws.project.source(ws.project.features.rows)
     made = feature_rows(ws, frames, frames[source.name].head(20))
     return frozenset(made.columns) - {source.key, source.time}
+
+
+def known_frames(project: Project, frames: Mapping[str, pl.DataFrame], moment: datetime) -> dict[str, pl.DataFrame]:
+    """Return every dataset with only the rows whose time has come by a moment."""
+    return {
+        source.name: frames[source.name].filter(pl.col(source.time) <= moment) if source.time else frames[source.name]
+        for source in project.data
+    }
+
+
+def hide_label(project: Project, rows: pl.DataFrame) -> pl.DataFrame:
+    """Blank the label, and when it became known, in rows that are still to be predicted, if the same table has them."""
+    target = project.target
+    if target.data != project.features.rows:
+        return rows
+    hidden = [name for name in (target.column, target.known_at) if name is not None and name in rows.columns]
+    return rows.with_columns(pl.lit(None, dtype=rows.schema[name]).alias(name) for name in hidden)
 
 
 def known_by(source: Source, project: Project) -> Source:
@@ -89,6 +107,33 @@ def _check_declared(frame: pl.DataFrame, source: Source, project: Project) -> No
                 fix=did_you_mean(column, frame.columns),
                 where=Place(file="detent.yaml", line=source.line, field=f"data.{source.name}"),
             )
+
+
+def _check_times(frame: pl.DataFrame, source: Source) -> None:
+    """Refuse rows without a time; `ingest` looks at the column that says when rows are known, which may be another one.
+
+    Raises:
+        DataError: the dataset's time column holds no timestamps, or a row has none.
+    """
+    if source.time is None:
+        return
+    times = frame[source.time]
+    where = Place(file="detent.yaml", line=source.line, field=f"data.{source.name}.time")
+    if not isinstance(times.dtype, pl.Datetime):
+        raise DataError(
+            what=f"`{source.time}` of `{source.name}` is {times.dtype}, not a time",
+            why="detent.yaml declares it as `time`: it says when a row asks for its prediction",
+            fix="store it as a timestamp, or declare another column",
+            where=where,
+        )
+    if times.null_count():
+        first = int(times.is_null().arg_true()[0])
+        raise DataError(
+            what=f"{times.null_count():,} rows of `{source.name}` have no `{source.time}`",
+            why=f"the first is row {first} (counted from 0); nobody knows when it happened",
+            fix=f"fill `{source.time}`, or leave such rows out",
+            where=where,
+        )
 
 
 def _ingested(ws: Workspace, snapshots: Mapping[str, Snapshot]) -> Fact:

@@ -22,6 +22,8 @@ from detent.gate.evidence import Evidence, row_digests
 from detent.gate.judge import judge
 from detent.loop import places
 from detent.loop.candidate import Candidate
+from detent.loop.datasets import Datasets
+from detent.loop.provenance import provenance_faults
 from detent.loop.workspace import Workspace
 from detent.records.check import PASS, Verdict
 from detent.records.event import Fact
@@ -38,14 +40,14 @@ def champion_version(ws: Workspace) -> ModelVersion | None:
     return None if number is None else versions.get(ws.db, ws.model, number)
 
 
-def judge_candidate(ws: Workspace, candidate: Candidate) -> Verdict:
+def judge_candidate(ws: Workspace, candidate: Candidate, datasets: Datasets) -> Verdict:
     """Return the sealed verdict, stored and in the ledger.
 
     Raises:
         ProjectError: a check names a column or metric that does not exist.
     """
     champion = champion_version(ws)
-    evidence = collect_evidence(ws, candidate, champion)
+    evidence = collect_evidence(ws, candidate, champion, datasets)
     binding = Binding(
         model_digest=candidate.digest,
         data_digest=candidate.data_digest,
@@ -58,7 +60,9 @@ def judge_candidate(ws: Workspace, candidate: Candidate) -> Verdict:
     return verdict
 
 
-def collect_evidence(ws: Workspace, candidate: Candidate, champion: ModelVersion | None) -> Evidence:
+def collect_evidence(
+    ws: Workspace, candidate: Candidate, champion: ModelVersion | None, datasets: Datasets
+) -> Evidence:
     """Score and measure everything the checks may ask for."""
     project, rows = ws.project, candidate.evaluation
     predictor = predictor_of(candidate.folder)
@@ -73,6 +77,7 @@ def collect_evidence(ws: Workspace, candidate: Candidate, champion: ModelVersion
         y=rows[label].cast(pl.Float64).to_numpy(),
         score=score_rows(predictor, rows),
         champion=_champion_scores(ws, champion, rows),
+        provenance=provenance_faults(ws, candidate, datasets),
         champion_at_gate=value_at_gate(ws, champion, "roc_auc") if champion else None,
         seed=project.simulate.seed,
         keys=rows[key] if key in rows.columns else None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from detent.errors import RefusedError
+from detent.loop.audit import require_untouched
 from detent.loop.judge import champion_version
 from detent.loop.mirror import mend
 from detent.loop.serve import NeighbourGateway
@@ -14,8 +15,10 @@ def keep_up(ws: Workspace) -> None:
     """Unpack what the route names, publish the route that follows from the registry, and mend MLflow's copy.
 
     Raises:
+        TamperedError: the ledger or the registry was edited; nothing was recorded or published.
         RefusedError: nothing was ever deployed.
     """
+    require_untouched(ws)
     if champion_version(ws) is None:
         raise RefusedError(
             what="there is nothing to serve",

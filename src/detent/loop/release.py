@@ -9,7 +9,7 @@ import polars as pl
 from detent.errors import RefusedError
 from detent.loop import places
 from detent.loop.judge import CHAMPION, champion_version
-from detent.loop.traffic import Gateway, apply_route, previous_champion
+from detent.loop.traffic import ROLLED_BACK, Gateway, apply_route, previous_champion
 from detent.loop.workspace import Workspace
 from detent.predictions.read import read
 from detent.records.rollout import ADVANCE, FINISH, HOLD, ROLL_BACK, Rollout, Step, Tally
@@ -111,8 +111,8 @@ def rollback(ws: Workspace, gateway: Gateway, *, reason: str) -> str:
             fix="deploy another version: `detent status` lists them",
         )
     with ws.db.transaction() as tx:
-        _point(ws, tx, CHAMPION, previous, f"rolled back: {reason}")
-    apply_route(ws, gateway, reason=f"rolled back: {reason}")
+        _point(ws, tx, CHAMPION, previous, f"{ROLLED_BACK}{reason}")
+    apply_route(ws, gateway, reason=f"{ROLLED_BACK}{reason}")
     left = present.number if present else "?"
     return f"version {previous} answers everything again; version {left} takes no traffic"
 

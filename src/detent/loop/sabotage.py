@@ -11,6 +11,7 @@ from detent import plugins
 from detent.errors import RefusedError
 from detent.loop.candidate import Candidate, Parts, make_candidate
 from detent.loop.controller import Controller
+from detent.loop.datasets import ingest_all
 from detent.loop.judge import bundle_folder, champion_version
 from detent.loop.mirror import mirror_version
 from detent.loop.train import candidate_fact, submit
@@ -35,6 +36,7 @@ def ship(ws: Workspace, controller: Controller, kind: str) -> str | None:
         RefusedError: there is no champion to spoil.
         DetentError: no sabotage of that name.
     """
+    plugins.load("sabotage", kind)  # an unknown kind is told first
     if rollouts.current(ws.db, ws.project.serving.endpoint) is not None:
         return None
     champion = champion_version(ws)
@@ -54,7 +56,7 @@ def ship(ws: Workspace, controller: Controller, kind: str) -> str | None:
         )
     )
     ws.record(candidate_fact(ws, candidate, {}))
-    verdict, version = submit(ws, candidate)
+    verdict, version = submit(ws, candidate, ingest_all(ws, ws.now()))
     if version is None:
         return f"sabotage `{kind}` was refused by the gate: {verdict.reason}"
     mirror_version(ws, version)

@@ -6,6 +6,7 @@ import hashlib
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from detent.loop.traffic import PREPARE_SECONDS
@@ -16,6 +17,7 @@ from detent.serving.counters import held_slots
 from detent.serving.routes import RoutePage
 from detent.serving.settings import SupervisorSettings
 from detent.serving.supervisor import Supervisor
+from detent.store.lock import held_lock
 
 LOOK_SECONDS = 0.02
 
@@ -61,6 +63,20 @@ class NeighbourGateway:
         """Return what each living process of this state says; None for one that has only just begun."""
         folder = places.acknowledgements(self._state)
         return [acknowledge.read(folder, slot) for slot in held_slots(places.counter_files(self._state))]
+
+
+def only_server(ws: Workspace) -> AbstractContextManager[None]:
+    """Hold the right to serve this state while the block runs; it is free again when the process dies.
+
+    Raises:
+        BusyError: another `detent up` serves it; its process id is named.
+    """
+    return held_lock(
+        ws.state / "up.lock",
+        what="detent up is running already",
+        why="process {pid} serves this project; two would move its traffic and write its log at once",
+        fix="use that one, or end process {pid} and try again",
+    )
 
 
 def supervise(ws: Workspace, *, port: int, host: str = "127.0.0.1", clock_file: Path | None = None) -> Supervisor:

@@ -26,7 +26,7 @@ from detent.loop.sabotage import ship
 from detent.loop.serve import OwnGateway, supervise
 from detent.loop.traffic import request_fields
 from detent.loop.train import train
-from detent.loop.workspace import STATE, Workspace, open_workspace, virtual_clock
+from detent.loop.workspace import STATE, Workspace, begin, open_unrecorded, virtual_clock
 from detent.loop.world import DAY, World, check_no_future, features_between, open_world
 from detent.pipeline import LocalExecutor
 from detent.plugins import names
@@ -96,10 +96,12 @@ def simulation(folder: Path, *, fresh: bool) -> Iterator[tuple[Workspace, Virtua
                 fix="add --fresh to delete that state, or replay in a copy of the project",
             )
         shutil.rmtree(state)
-    ws = open_workspace(folder, actor=ACTOR)
+    ws = open_unrecorded(folder, actor=ACTOR)
     world = open_world(ws)
     clock = virtual_clock(ws.state, world.start)
-    yield replace(ws, clock=clock), clock, world
+    ws = replace(ws, clock=clock)
+    begin(ws)  # in virtual time: the ledger's time never runs backwards
+    yield ws, clock, world
     ws.db.close()
 
 

@@ -26,6 +26,7 @@ from detent.serving.places import route_page
 from detent.serving.routes import RoutePage
 
 ALL = 10_000
+ROLLED_BACK = "rolled back: "  # how the reason of an alias change begins when it goes back
 PREPARE_SECONDS = 60.0
 
 
@@ -73,10 +74,19 @@ def _split(ws: Workspace, rollout: Rollout, champion: int) -> tuple[tuple[Arm, .
 
 
 def previous_champion(ws: Workspace) -> int | None:
-    """Return the champion before the present one: who answers when it fails, and where a rollback goes."""
+    """Return the champion before the present one: who answers when it fails, and where a rollback goes.
+
+    A version that was rolled back is never returned to.
+    """
+    champions: list[int] = []
+    for change in aliases.history(ws.db, ws.model):
+        if change.alias != CHAMPION or change.number is None:
+            continue
+        if change.reason.startswith(ROLLED_BACK) and champions:
+            champions = [number for number in champions if number != champions[-1]]
+        champions.append(change.number)
     present = aliases.current(ws.db, ws.model, CHAMPION)
-    earlier = [change.number for change in aliases.history(ws.db, ws.model) if change.alias == CHAMPION]
-    return next((number for number in reversed(earlier) if number not in (None, present)), None)
+    return next((number for number in reversed(champions) if number != present), None)
 
 
 def apply_route(ws: Workspace, gateway: Gateway, *, reason: str) -> Route:

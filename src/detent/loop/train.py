@@ -72,16 +72,16 @@ def train(ws: Workspace, request: RunRequest, *, executor: LocalExecutor, progre
         ws, _parts(result), run=run_id, origin="pipeline", allowed=feature_columns(ws, datasets.frames)
     )
     ws.record(candidate_fact(ws, candidate, _made_of(result)))
-    verdict, version = submit(ws, candidate)
+    verdict, version = submit(ws, candidate, datasets)
     mirror_run(ws, result.run, candidate, verdict)
     if version is not None:
         mirror_version(ws, version)
     return Outcome(run=result.run, candidate=candidate, verdict=verdict, version=version, datasets=datasets)
 
 
-def submit(ws: Workspace, candidate: Candidate) -> tuple[Verdict, ModelVersion | None]:
+def submit(ws: Workspace, candidate: Candidate, datasets: Datasets) -> tuple[Verdict, ModelVersion | None]:
     """Put a candidate before the gate and register it if it passes. There is no other way into the registry."""
-    verdict = judge_candidate(ws, candidate)
+    verdict = judge_candidate(ws, candidate, datasets)
     if not is_pass(verdict):
         return verdict, None
     with ws.db.transaction() as tx:

@@ -11,19 +11,21 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from detent import project as projects
-from detent.bundle.keys import load_or_create, public_bytes
-from detent.errors import Place, ProjectError, did_you_mean
+from detent.bundle.keys import load, load_or_create, public_bytes
+from detent.errors import Place, ProjectError, TamperedError, did_you_mean
 from detent.project.environment import read_environment
 from detent.records.event import Event, Fact
 from detent.records.project import Project
 from detent.statistics.metrics import METRICS
 from detent.store import ledger
+from detent.store.atomic import unwritable
 from detent.store.blobs import Blobs, open_blobs
 from detent.store.clock import Clock, SystemClock, VirtualClock
 from detent.store.database import Database, Transaction, open_database
 from detent.store.migrate import migrate
 
 STATE = ".detent"
+CREATED = "state.created"  # the first event of a ledger
 ROOMS = (
     "detent.store",
     "detent.data",
@@ -88,11 +90,23 @@ def open_workspace(folder: Path, *, clock: Clock | None = None, actor: str | Non
 
     Raises:
         ProjectError: `detent.yaml` is wrong, or its gate names a metric that does not exist for the task.
+        TamperedError: the state's signing key is gone, or is not the one that the state was begun with.
+        StoreError: the state folder can't be written.
     """
+    ws = open_unrecorded(folder, clock=clock, actor=actor)
+    begin(ws)
+    return ws
+
+
+def open_unrecorded(folder: Path, *, clock: Clock | None = None, actor: str | None = None) -> Workspace:
+    """Open a project like `open_workspace`, but write nothing into its ledger; who goes on calls `begin`."""
     project = projects.load(folder)
     check_metrics(project)
     state = Path(project.folder) / STATE
-    state.mkdir(parents=True, exist_ok=True)
+    try:
+        state.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(state, error) from error
     db = open_database(state / "detent.db")
     migrate(db, ROOMS)
     return Workspace(
@@ -101,9 +115,58 @@ def open_workspace(folder: Path, *, clock: Clock | None = None, actor: str | Non
         db=db,
         blobs=open_blobs(str(state / "blobs")),
         clock=clock or SystemClock(),
-        key=load_or_create(state / "keys"),
+        key=_key(db, state / "keys"),
         actor=actor or f"cli:{read_environment().user}",
     )
+
+
+def begin(ws: Workspace) -> None:
+    """Write a new state's first event: with which key it was begun. A state that has events is left as it is.
+
+    The key is `observed`: two replays with one seed have two keys and tell the same story.
+    """
+    if ledger.count_by_kind(ws.db):
+        return
+    fact = Fact(
+        kind=CREATED,
+        subject=f"project:{ws.project.name}",
+        actor=ws.actor,
+        observed={"public_key": ws.public_key.hex()},
+    )
+    with ws.db.transaction() as tx:
+        if not ledger.count_by_kind(tx):  # two commands at once: the first one says it
+            ledger.append(tx, fact, ws.now())
+
+
+def _key(db: Database, folder: Path) -> Ed25519PrivateKey:
+    """Return the key that the state was begun with. Only a state without a history may get a new one."""
+    kinds = ledger.count_by_kind(db)
+    if not kinds and not ledger.anchor_path(db).exists():
+        return load_or_create(folder)
+    if not kinds:
+        raise TamperedError(
+            what="the ledger was emptied",
+            why="its anchor remembers events, and the table holds none",
+            fix=f"restore {folder.parent} from a backup; else begin a new state: move it away and run again",
+            where=Place(file=str(db.path)),
+        )
+    key = load(folder)
+    if CREATED in kinds and public_bytes(key).hex() != _public_key_at_creation(db):
+        raise TamperedError(
+            what="the signing key is not the one that this state was begun with",
+            why="the ledger's first event names another public key; what this key signs is not this state's word",
+            fix=f"restore {folder} from a backup; else begin a new state: move {folder.parent} away and run again",
+            where=Place(file=str(folder)),
+        )
+    return key
+
+
+def _public_key_at_creation(db: Database) -> object:
+    """Return the key in hex as the first event names it; an event that can't be read names none."""
+    try:
+        return next(ledger.read(db, kind=CREATED)).observed.get("public_key")
+    except (ValueError, AttributeError):  # edited by hand: `detent verify` names the event
+        return None
 
 
 def open_ledger(folder: Path) -> Database:

@@ -12,7 +12,7 @@ import polars as pl
 from detent.data.ingest import ingest
 from detent.data.target import with_labels
 from detent.errors import DataError, Place
-from detent.loop.datasets import feature_rows
+from detent.loop.datasets import feature_rows, hide_label, known_frames
 from detent.loop.workspace import Workspace
 from detent.store.clock import parse
 
@@ -64,16 +64,7 @@ def features_between(ws: Workspace, world: World, start: datetime, end: datetime
     rows = world.rows.filter((pl.col(str(source.time)) >= start) & (pl.col(str(source.time)) < end))
     if rows.is_empty():
         return rows
-    return feature_rows(ws, known_frames(ws, world, end), _without_label(ws, rows))
-
-
-def known_frames(ws: Workspace, world: World, moment: datetime) -> dict[str, pl.DataFrame]:
-    """Return every dataset with only the rows whose time has come."""
-    known = {}
-    for source in ws.project.data:
-        frame = world.frames[source.name]
-        known[source.name] = frame.filter(pl.col(source.time) <= moment) if source.time else frame
-    return known
+    return feature_rows(ws, known_frames(ws.project, world.frames, end), hide_label(ws.project, rows))
 
 
 def check_no_future(ws: Workspace, world: World, features: pl.DataFrame) -> None:
@@ -86,7 +77,8 @@ def check_no_future(ws: Workspace, world: World, features: pl.DataFrame) -> None
     key, when = str(source.key), str(source.time)
     served = features[features.height // 2]
     row = world.rows.filter(pl.col(key) == served[key][0])
-    again = feature_rows(ws, known_frames(ws, world, row[when][0]), _without_label(ws, row))
+    past = known_frames(ws.project, world.frames, row[when][0])
+    again = feature_rows(ws, past, hide_label(ws.project, row))
     differs = [
         name
         for name in again.columns
@@ -100,14 +92,6 @@ def check_no_future(ws: Workspace, world: World, features: pl.DataFrame) -> None
             fix=f"join with times at or before `{when}`, for example with detent.features.latest_known",
             where=Place(file=ws.project.features.function),
         )
-
-
-def _without_label(ws: Workspace, rows: pl.DataFrame) -> pl.DataFrame:
-    """Hide the label of rows that are still to be predicted, when it stands in the same table."""
-    target = ws.project.target
-    if target.data != ws.project.features.rows or target.column not in rows.columns:
-        return rows
-    return rows.with_columns(pl.lit(None, dtype=rows.schema[target.column]).alias(target.column))
 
 
 def _labels(ws: Workspace, frames: Mapping[str, pl.DataFrame]) -> pl.DataFrame:

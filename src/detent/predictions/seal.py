@@ -71,10 +71,10 @@ def _write(frame: pl.DataFrame, segment: Path, parquet: Path) -> None:
         rows.write_parquet(buffer, compression="zstd")
         try:
             write_atomic(target, buffer.getvalue())
-        except OSError as error:
+        except StoreError as error:
             raise StoreError(
                 what="predictions can't be moved to Parquet",
-                why=f"the operating system says: {error.strerror or error}",
+                why=error.why,
                 fix="free some disk space; the rows are safe in the log's segment",
                 where=Place(file=str(target)),
             ) from error

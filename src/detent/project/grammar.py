@@ -4,14 +4,19 @@ roc_auc >= 0.65                            a floor
 roc_auc >= champion - 0.005 at 95%         against the champion on the same rows, by the 95 % bound
 gap(roc_auc, by=origin) <= 0.08            largest difference between slices
 latency_p99 <= 20ms      size <= 50MB      the exported artefact
+leakage <= 0.999                           the limit of the check of that kind, which is always on
+
+Grammar says what a line looks like; `_Build` refuses what reads well and makes no sense, such as a size in ms.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedEOF, UnexpectedInput, UnexpectedToken
+from lark.exceptions import VisitError
 
 from detent.project.durations import BYTES, SECONDS
 from detent.records.check import Check
@@ -50,6 +55,12 @@ _WORDS = {
     "$END": "the end",
 }
 
+_TIMES = {unit: SECONDS[unit] for unit in ("us", "ms", "s")}
+_UNITS = {"latency": _TIMES, "size": BYTES}  # by kind; every other number has no unit but %
+_EXAMPLES = {"latency": "20ms", "size": "50MB"}
+_ALWAYS_ON = ("baseline", "overlap", "provenance")
+_LEAKAGE = "leakage"
+
 
 class GrammarError(ValueError):
     """A gate expression that can't be read. `offset` counts characters from the start of the expression."""
@@ -84,7 +95,23 @@ def parse_check(text: str, line: int) -> Check:
         ) from error
     except UnexpectedInput as error:
         raise GrammarError(str(error), error.pos_in_stream or 0) from error
-    return _Build(text, line).transform(parsed)
+    try:
+        return _Build(text, line).transform(parsed)
+    except VisitError as error:
+        # The library wraps what a callback raises.
+        raise (error.orig_exc if isinstance(error.orig_exc, GrammarError) else error) from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Quantity:
+    """A number as written: what it is worth depends on the metric that it is for."""
+
+    number: Token
+    unit: Token | None
+
+    @property
+    def text(self) -> str:
+        return f"{self.number}{self.unit or ''}"
 
 
 class _Build(Transformer[Token, Check]):
@@ -94,47 +121,113 @@ class _Build(Transformer[Token, Check]):
         super().__init__()
         self._text, self._line = " ".join(text.split()), line
 
-    def quantity(self, parts: list[Any]) -> float:
-        number, unit = float(parts[0]), parts[1]
-        if unit is None:
-            return number
-        return number * {**SECONDS, **BYTES, "%": 0.01}[str(unit)]
+    def quantity(self, parts: list[Any]) -> _Quantity:
+        return _Quantity(*parts)
 
-    def confidence(self, parts: list[Any]) -> float:
+    def confidence(self, parts: list[Any]) -> tuple[float, int]:
         percent = float(parts[0])
         if not 50.0 <= percent < 100.0:
-            raise GrammarError(f"{percent:g}% is no confidence; give at least 50% and less than 100%", 0)
-        return percent / 100.0
+            raise GrammarError(
+                f"{percent:g}% is no confidence; give at least 50% and less than 100%", _offset(parts[0])
+            )
+        return percent / 100.0, _offset(parts[0])
 
     def margin(self, parts: list[Any]) -> float:
-        return float(parts[1]) if parts[0] == "+" else -float(parts[1])
+        size = _worth("versus", "the margin", parts[1])
+        return size if parts[0] == "+" else -size
 
     def threshold(self, parts: list[Any]) -> Check:
         metric, op, value, confidence = parts
-        kind = "latency" if metric.startswith("latency") else "size" if metric == "size" else "threshold"
-        return self._check(kind, metric, op, value, confidence)
+        kind = _kind(metric)
+        if kind != "threshold" and not op.startswith("<"):
+            raise GrammarError(
+                f"`{metric} {op}` asks for more of it; write {_limit_example(kind, metric)}", _offset(op)
+            )
+        threshold = _worth(kind, f"`{metric}`", value)
+        if kind == _LEAKAGE:
+            _check_leakage(op, value, threshold, confidence)
+        return self._check(kind, metric, op, threshold, confidence)
 
     def versus(self, parts: list[Any]) -> Check:
         metric, op, margin, confidence = parts
+        _check_is_metric(metric)
         return self._check("versus", metric, op, margin or 0.0, confidence)
 
     def gap(self, parts: list[Any]) -> Check:
         metric, column, op, value, confidence = parts
-        return self._check("gap", metric, op, value, confidence, by=str(column))
+        _check_is_metric(metric)
+        return self._check("gap", metric, op, _worth("gap", "a gap", value), confidence, by=str(column))
 
     def _check(
-        self, kind: str, metric: str, op: str, threshold: float, confidence: float | None, by: str | None = None
-    ) -> Check:
+        self, kind: str, metric: str, op: str, threshold: float, confidence: tuple[float, int] | None,
+        by: str | None = None,
+    ) -> Check:  # fmt: skip
         return Check(
             text=self._text,
             kind=kind,
             metric=str(metric),
             op=str(op),
             threshold=threshold,
-            confidence=confidence,
+            confidence=confidence[0] if confidence else None,
             by=by,
             line=self._line,
         )
+
+
+def _kind(metric: Token) -> str:
+    """Return the kind of check that a line `metric <= number` asks for."""
+    if metric in _ALWAYS_ON:
+        raise GrammarError(f"`{metric}` is always on and has no limit to set; remove the line", _offset(metric))
+    if metric in ("size", _LEAKAGE):
+        return str(metric)
+    return "latency" if metric.startswith("latency") else "threshold"
+
+
+def _check_is_metric(metric: Token) -> None:
+    """Refuse to compare what is not a metric of quality, such as a size, with the champion or between slices."""
+    kind = _kind(metric)
+    if kind != "threshold":
+        raise GrammarError(
+            f"`{metric}` takes a fixed limit only; write {_limit_example(kind, metric)}", _offset(metric)
+        )
+
+
+def _check_leakage(op: Token, value: _Quantity, limit: float, confidence: tuple[float, int] | None) -> None:
+    example = _limit_example(_LEAKAGE, _LEAKAGE)
+    if op != "<=":
+        raise GrammarError(f"the limit of leakage is written with `<=`; write {example}", _offset(op))
+    if not 0.5 <= limit <= 1.0:
+        raise GrammarError(
+            f"{value.text} is no limit for leakage; give a number between 0.5 and 1, such as {example}",
+            _offset(value.number),
+        )
+    if confidence is not None:
+        raise GrammarError(f"leakage has no confidence; write {example}", confidence[1])
+
+
+def _worth(kind: str, subject: str, value: _Quantity) -> float:
+    """Return a quantity in the unit of its kind: seconds, bytes, or as it is."""
+    number, unit = float(value.number), value.unit
+    units = _UNITS.get(kind, {"%": 0.01})
+    if unit is None:
+        if kind == "latency":
+            raise GrammarError(
+                f"{value.number} of what? {subject} needs a unit ({', '.join(units)}); write {_EXAMPLES[kind]}",
+                _offset(value.number),
+            )
+        return number
+    if unit not in units:
+        takes = f"one of {', '.join(units)}, such as {_EXAMPLES[kind]}" if kind in _UNITS else "no unit but %"
+        raise GrammarError(f"the unit `{unit}` does not fit: {subject} takes {takes}", _offset(unit))
+    return number * units[str(unit)]
+
+
+def _limit_example(kind: str, metric: str) -> str:
+    return f"`{metric} <= {_EXAMPLES.get(kind, '0.999')}`"
+
+
+def _offset(token: Token) -> int:
+    return token.start_pos or 0
 
 
 @cache

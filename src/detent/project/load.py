@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from croniter import croniter
 
+from detent import plugins
 from detent.errors import did_you_mean
 from detent.project.durations import parse_duration, parse_rate
 from detent.project.grammar import parse_check
@@ -149,9 +150,13 @@ def _dataset(value: Value, data: tuple[Source, ...]) -> Source:
 
 
 def _gate(value: Value) -> tuple[Check, ...]:
-    checks = tuple(item.parsed(lambda text, line=item.line: parse_check(text, line)) for item in value.items())
+    items = value.items()
+    checks = tuple(item.parsed(lambda text, line=item.line: parse_check(text, line)) for item in items)
     if not checks:
         raise value.error("a gate without checks lets everything through", "add one, such as - roc_auc >= 0.65")
+    limits = [item for item, check in zip(items, checks, strict=True) if check.kind == "leakage"]
+    if len(limits) > 1:
+        raise limits[1].error("the limit of leakage stands here twice", "keep one of the two lines")
     return checks
 
 
@@ -222,10 +227,10 @@ def _channels(value: Value) -> tuple[Channel, ...]:
 
 def _channel(value: Value) -> Channel:
     if isinstance(value.plain(), str):
-        return Channel(kind=value.text(), url=None, secret=None)
+        return Channel(kind=value.one_of(plugins.names("channel")), url=None, secret=None)
     section = value.section(("kind", "url", "secret"))
     return Channel(
-        kind=section.need("kind", "webhook").text(),
+        kind=section.need("kind", "webhook").one_of(plugins.names("channel")),
         url=section.read("url", Value.text, None),
         secret=section.read("secret", Value.text, None),
     )
@@ -266,7 +271,7 @@ def _simulate(value: Value | None) -> SimulationPlan:
 
 
 def _sabotage(value: Value) -> tuple[tuple[str, str], ...]:
-    return tuple((kind, _date(item)) for kind, item in value.section().entries())
+    return tuple((kind, _date(item)) for kind, item in value.section(plugins.names("sabotage")).entries())
 
 
 def _date(value: Value) -> str:

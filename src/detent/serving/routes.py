@@ -30,6 +30,7 @@ _FIRST_SLOT = 64
 _SLOT_BYTES = (PAGE_BYTES - _FIRST_SLOT) // 2
 _DECODER = msgspec.json.Decoder(tuple[Route, ...])
 _TRIES = 3
+_NO_NUMBERS = (0,)
 
 Table = Mapping[str, Route]
 
@@ -41,22 +42,17 @@ class RoutePage:
     """
 
     def __init__(self, path: Path) -> None:
-        if not path.exists():
-            _create(path)
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            if os.fstat(descriptor).st_size != PAGE_BYTES or os.pread(descriptor, 16, 8) != _MAGIC:
-                raise _strange(path)
-            self._page = mmap.mmap(descriptor, PAGE_BYTES, access=mmap.ACCESS_READ)
-        finally:
-            os.close(descriptor)
         self._path = path
-        self._numbers = memoryview(self._page).cast("Q")
+        self._page: mmap.mmap | None = None  # None: nobody has written yet, so there is no file
+        self._numbers: Sequence[int] | memoryview = _NO_NUMBERS
         self._last: tuple[int, Table] = (0, MappingProxyType({}))
         self.torn = 0  # reads that found a damaged table and kept the one before
+        self._map()
 
     def seq(self) -> int:
-        """Return the newest sequence number; costs no system call."""
+        """Return the newest sequence number, 0 before the first write; costs no system call after that."""
+        if self._page is None:
+            self._map()
         return self._numbers[0]
 
     def read(self) -> tuple[int, Table]:
@@ -65,7 +61,7 @@ class RoutePage:
         A torn or corrupt slot leaves the table that this reader had; a reader that had none takes the other slot.
         """
         for _ in range(_TRIES):
-            seq = self._numbers[0]
+            seq = self.seq()
             if seq == self._last[0]:
                 return self._last
             table = self._slot(seq)
@@ -94,6 +90,19 @@ class RoutePage:
                 fix="serve fewer endpoints from one state folder",
                 where=Place(file=str(self._path)),
             )
+        try:
+            return self._commit(payload)
+        except OSError as error:
+            raise StoreError(
+                what="the routes can't be written",
+                why=f"the operating system says: {error.strerror or error}",
+                fix="free some disk space or mend the folder's permissions; the old routes are still in force",
+                where=Place(file=str(self._path)),
+            ) from error
+
+    def _commit(self, payload: bytes) -> int:
+        if not self._path.exists():
+            _create(self._path)
         descriptor = os.open(self._path, os.O_RDWR)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -103,18 +112,27 @@ class RoutePage:
             os.fdatasync(descriptor)
             os.pwrite(descriptor, _SEQ.pack(seq), 0)
             os.fdatasync(descriptor)
-        except OSError as error:
-            raise StoreError(
-                what="the routes can't be written",
-                why=f"the operating system says: {error.strerror or error}",
-                fix="free some disk space or mend the folder's permissions; the old routes are still in force",
-                where=Place(file=str(self._path)),
-            ) from error
         finally:
             os.close(descriptor)
         return seq
 
+    def _map(self) -> None:
+        """Open the page if somebody has made it. A reader makes nothing: it may look at a full or read-only disk."""
+        try:
+            descriptor = os.open(self._path, os.O_RDONLY)
+        except FileNotFoundError:
+            return
+        try:
+            if os.fstat(descriptor).st_size != PAGE_BYTES or os.pread(descriptor, 16, 8) != _MAGIC:
+                raise _strange(self._path)
+            page = mmap.mmap(descriptor, PAGE_BYTES, access=mmap.ACCESS_READ)
+        finally:
+            os.close(descriptor)
+        self._page, self._numbers = page, memoryview(page).cast("Q")
+
     def _slot(self, seq: int) -> Table | None:
+        if self._page is None:
+            return None
         at = _slot_offset(seq)
         held, length, crc = _SLOT.unpack_from(self._page, at)
         if held != seq or length > _SLOT_BYTES - _SLOT.size:
@@ -131,7 +149,6 @@ class RoutePage:
 
 def _create(path: Path) -> None:
     """Make an empty page; of several processes that try at once, the first one wins."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     blank = path.with_name(f".{path.name}.{os.getpid()}")
     write_atomic(blank, _SEQ.pack(0) + _MAGIC + bytes(PAGE_BYTES - 24))
     try:

@@ -6,13 +6,32 @@ import os
 import tempfile
 from pathlib import Path
 
+from detent.errors import Place, StoreError
+
 
 def write_atomic(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     """Write a file so that a reader, or a crash at any moment, sees the old bytes or the new ones.
 
     Raises:
-        OSError: the disk is full or not writable; the old file is untouched.
+        StoreError: the disk is full or not writable; the old file is untouched.
     """
+    try:
+        _write(path, data, mode)
+    except OSError as error:
+        raise unwritable(path, error) from error
+
+
+def unwritable(path: Path, error: OSError) -> StoreError:
+    """Return the error that says why the operating system did not let us write."""
+    return StoreError(
+        what=f"{path.name} can't be written",
+        why=f"the operating system says: {error.strerror or error}",
+        fix="free some disk space or mend the folder's permissions; what was there before is untouched",
+        where=Place(file=str(path)),
+    )
+
+
+def _write(path: Path, data: bytes, mode: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

@@ -16,6 +16,7 @@ from detent.errors import Place, StoreError
 from detent.store.atomic import sync_folder, write_atomic
 
 _HEAD = struct.Struct("<II")
+_SAYS = "the operating system says: "
 
 
 class SegmentWriter:
@@ -78,6 +79,8 @@ class SegmentWriter:
             write_atomic(counter, str(number).encode())
             self._path = self._folder / f"{self._owner}-{number:08d}.open"
             self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+        except StoreError as error:
+            raise _full(self._path, error.why.removeprefix(_SAYS)) from error
         except OSError as error:
             raise _full(self._path, error.strerror or str(error)) from error
 
@@ -124,7 +127,7 @@ def _read_number(path: Path) -> int:
 def _full(path: Path, reason: str) -> StoreError:
     return StoreError(
         what="the log can't be written",
-        why=f"the operating system says: {reason}",
+        why=_SAYS + reason,
         fix="free some disk space; what was not written was not answered either",
         where=Place(file=str(path)),
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,6 +16,7 @@ from detent.records.signature import BOOLEAN, INTEGER, NUMBER, STRING, Field, Si
 
 BINARY, REGRESSION = "binary", "regression"
 OUTPUT = "prediction"  # name of the model's output in the reference profile
+_LONGEST_NAME = 200  # characters
 _EXACT_INTEGER = 1 << 24  # float32 holds every whole number up to here
 
 
@@ -37,7 +40,8 @@ def tabulate(frame: pl.DataFrame, *, label: str, exclude: Sequence[str], task: s
     """Check a frame and split it into inputs and label.
 
     Raises:
-        DataError: no rows, no label, no input left, a column that no model takes, labels that can't be learnt.
+        DataError: no rows, no label, no input left, a column that no model takes or no request can name, labels that
+            can't be learnt.
     """
     if not isinstance(frame, pl.DataFrame):
         raise DataError(
@@ -58,6 +62,8 @@ def tabulate(frame: pl.DataFrame, *, label: str, exclude: Sequence[str], task: s
             why=f"the frame has {frame.width} columns; the label and the excluded ones are all of them",
             fix="exclude fewer columns, or make features first",
         )
+    for name in columns:
+        _check_carried(name)
     fields = tuple(_field(frame[name]) for name in columns)
     inputs = frame.select(pl.col(f.name).cast(pl.String) if f.kind == STRING else pl.col(f.name) for f in fields)
     output = "probability" if task == BINARY else "value"
@@ -104,6 +110,26 @@ def _check_names(frame: pl.DataFrame, label: str, exclude: Sequence[str]) -> Non
             what=f"a feature can't be named `{OUTPUT}`",
             why="the reference profile keeps the model's own scores under that name",
             fix="rename the column",
+        )
+
+
+def _check_carried(name: str) -> None:
+    """Refuse a feature that no request could name: the server reads requests by the names of the features."""
+    why = ""
+    if not name:
+        why = "its name is empty"
+    elif len(name) > _LONGEST_NAME:
+        why = f"its name has {len(name):,} characters, and {_LONGEST_NAME} is the most"
+    elif '"' in name or "\\" in name:
+        why = "its name holds a double quote or a backslash, which JSON writes in another way"
+    elif any(unicodedata.category(character) == "Cc" for character in name):
+        why = "its name holds a control character, such as a tab or the end of a line"
+    if why:
+        shown = json.dumps(name[:40], ensure_ascii=False) + ("..." if len(name) > 40 else "")
+        raise DataError(
+            what=f"the column {shown} can't be a feature",
+            why=f"{why}, so that no prediction request could carry it",
+            fix="rename the column in features.py",
         )
 
 

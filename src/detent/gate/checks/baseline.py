@@ -9,21 +9,22 @@ import numpy as np
 
 from detent.gate.evidence import Evidence
 from detent.gate.requirements import require_rows
-from detent.gate.rule import concluded, judged, two_sided
-from detent.gate.wording import count, number
+from detent.gate.rule import concluded, judged, one_sided, two_sided
+from detent.gate.wording import count, number, percent
 from detent.records.check import REJECT, Check, CheckResult
 from detent.statistics.intervals import bootstrap
 from detent.statistics.metrics import BINARY, METRICS
+from detent.statistics.paired import paired_bootstrap
 
 REPEATS = 300  # resamples: the question is coarse
 MIN_SPREAD = 1e-6  # standard deviation of the scores; below, they are one number with rounding noise
-LOSS_TOLERANCE = 0.01  # log loss above the base rate's by more than this is mentioned
+LOSS_TOLERANCE = 0.02  # share of the constant's log loss that drift may cost an honest model without a refusal
 
 
 class Baseline:
     """Sanity: a broken, constant or inverted model never gets through, whatever the gate section asks."""
 
-    summary: ClassVar[str] = "Scores must be valid and not constant, and the model must beat a constant prediction."
+    summary: ClassVar[str] = "Scores must be valid and not constant, and rank and fit better than a constant answer."
 
     def __call__(self, check: Check, evidence: Evidence) -> CheckResult:
         """Reject invalid and constant scores; compare the model with a constant by its 95 % bound."""
@@ -63,17 +64,36 @@ def _binary(check: Check, evidence: Evidence) -> CheckResult:
         metric, evidence.y, evidence.score,
         confidence=two_sided(check), seed=evidence.seed, repeats=REPEATS,
     )  # fmt: skip
-    base = float(evidence.y.mean())
-    loss = METRICS["log_loss"]
-    ours, constant = (loss.compute(evidence.y, s) for s in (evidence.score, np.full(evidence.rows, base)))
-    note = ""
-    if ours > constant + LOSS_TOLERANCE:
-        note = (
-            f"its probabilities are badly calibrated: log loss {number(ours)} against {number(constant)} "
-            f"of always answering {number(base)}"
-        )
+    misleading, note = _calibration(check, evidence)
     subject = "a constant answer has a roc_auc of 0.5; the model's is"
-    return judged(check, interval, rows=evidence.rows, subject=subject, note=note)
+    result = judged(check, interval, rows=evidence.rows, subject=subject, note=note)
+    # A model that does not even rank is refused for that: it is the deeper fault.
+    return result if misleading is None or result.decision == REJECT else misleading
+
+
+def _calibration(check: Check, evidence: Evidence) -> tuple[CheckResult | None, str]:
+    """Return the refusal of probabilities that mislead, if they surely do, and a note if they seem to.
+
+    The constant is the base rate of the evaluation rows themselves, the best that a constant can do. Rows are drawn
+    for both at once, so one unlucky row that was answered with great confidence refuses nobody.
+    """
+    base, loss = float(evidence.y.mean()), METRICS["log_loss"]
+    always = np.full(evidence.rows, base)
+    ours, constant = loss.compute(evidence.y, evidence.score), loss.compute(evidence.y, always)
+    if ours <= constant:
+        return None, ""
+    told = f"log loss {number(ours)} against {number(constant)} of always answering {number(base)}"
+    excess = paired_bootstrap(
+        loss, evidence.y, evidence.score, always,
+        confidence=one_sided(check), seed=evidence.seed, repeats=REPEATS,
+    )  # fmt: skip
+    if excess.low <= LOSS_TOLERANCE * constant:
+        return None, f"its probabilities are badly calibrated: {told}"
+    reason = (
+        f"its probabilities mislead, though it may rank well: {told}, and the difference is at least "
+        f"{number(excess.low)} (lower {percent(one_sided(check))} bound); calibrate the model, or train it less"
+    )
+    return concluded(check, REJECT, reason, rows=evidence.rows, value=ours, threshold=constant), ""
 
 
 def _regression(check: Check, evidence: Evidence) -> CheckResult:

@@ -1,4 +1,4 @@
-"""Always on: the candidate is not too good to be true."""
+"""Always on: the candidate is not too good to be true. `leakage <= 0.999` in the gate section sets the limit."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ MAX_FEATURE = {BINARY: 0.97, "regression": 0.995}  # roc_auc; |rank correlation|
 MAX_MODEL = 0.995  # roc_auc or r2 of the model
 MAX_JUMP = 0.10  # roc_auc above the champion, on the same rows and as it once was
 _FEATURE_MEASURE = {BINARY: "roc_auc", "regression": "rank correlation or r2"}
+_WAY_OUT = "; if this is honest, allow it with the line `leakage <= ...` in the gate section of detent.yaml"
 
 
 class Leakage:
@@ -42,7 +43,7 @@ class Leakage:
 
 
 def _by_power(check: Check, evidence: Evidence) -> CheckResult:
-    limit = MAX_FEATURE.get(evidence.task, MAX_FEATURE["regression"])
+    limit, model_limit = _limits(check, evidence.task)
     powers = {
         name: feature_power(evidence.columns[name], evidence.y, task=evidence.task, seed=evidence.seed)
         for name in evidence.inputs
@@ -55,9 +56,9 @@ def _by_power(check: Check, evidence: Evidence) -> CheckResult:
         others = sum(power > limit for power in powers.values()) - 1
         fault = (
             f"the feature `{name}` alone predicts the label with a {measure} of {number(top)} (limit {limit:g})"
-            f"{f', and so do {others} more' if others else ''}: it probably holds the answer"
+            f"{f', and so do {others} more' if others else ''}: it probably holds the answer{_WAY_OUT}"
         )
-    fault = fault or _model_fault(evidence)
+    fault = fault or _model_fault(evidence, model_limit)
     told = f"the most telling feature is `{name}` with a {measure} of {number(top)} alone" if powers else "no inputs"
     return concluded(
         check, REJECT if fault else PASS, fault or told, rows=evidence.rows, value=top if powers else None,
@@ -65,11 +66,18 @@ def _by_power(check: Check, evidence: Evidence) -> CheckResult:
     )  # fmt: skip
 
 
-def _model_fault(evidence: Evidence) -> str:
+def _limits(check: Check, task: str) -> tuple[float, float]:
+    """Return the limit of one feature and that of the model: ours, or those of the project's own line."""
+    if not check.line:  # as the judge adds it
+        return MAX_FEATURE.get(task, MAX_FEATURE["regression"]), MAX_MODEL
+    return check.threshold, max(MAX_MODEL, check.threshold)
+
+
+def _model_fault(evidence: Evidence, limit: float) -> str:
     metric = METRICS["roc_auc" if evidence.task == BINARY else "r2"]
     ours = metric.compute(evidence.y, evidence.score)
-    if ours > MAX_MODEL:
-        return f"{metric.name} is {number(ours)}, more than {MAX_MODEL:g}: too good to be true, look for leakage"
+    if ours > limit:
+        return f"{metric.name} is {number(ours)}, more than {limit:g}: too good to be true, look for leakage{_WAY_OUT}"
     if evidence.champion is None or evidence.task != BINARY:
         return ""
     theirs = metric.compute(evidence.y, evidence.champion)

@@ -49,6 +49,7 @@ class Story:
 
 
 QUIET = (
+    "state.created",
     "run.tracked", "run.started", "run.succeeded", "candidate.made", "window.watched", "window.judged", "data.ingested",
     "alias.changed", "training.ignored", "rollout.advanced", "rollout.opened", "episode.closed", "episode.opened",
 )  # fmt: skip
@@ -118,4 +119,5 @@ def _sabotage(events: list[Event], stages: Sequence[str]) -> Iterable[tuple[str,
         elif ended.kind == "rollout.promoted":
             yield kind, NOT_STOPPED, "it was promoted"
         else:
-            yield kind, f"rolled back at {stages[ended.payload['stage']]}", sentence(ended)
+            how = "rolled back" if ended.kind == "rollout.rolled_back" else "called back"
+            yield kind, f"{how} at {stages[ended.payload['stage']]}", sentence(ended)

@@ -1,4 +1,8 @@
-"""The features of an order, as they are known when it is placed. The same function serves training and requests."""
+"""The features of an order, as they are known when it is placed.
+
+Training uses this function, and so must whoever asks for a prediction: a request carries the columns made here, without
+key, time and customer; the customer goes beside them, in the list `"entities"`.
+"""
 
 from __future__ import annotations
 
