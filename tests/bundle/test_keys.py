@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from detent.bundle.keys import genuine, load_or_create, load_public, public_bytes
-from detent.errors import RefusedError
+from detent.bundle.keys import genuine, load, load_or_create, load_public, public_bytes
+from detent.errors import RefusedError, StoreError, TamperedError
 
 
 def test_the_key_is_made_once_and_only_its_owner_reads_it(tmp_path: Path) -> None:
@@ -22,6 +22,20 @@ def test_a_key_that_others_could_read_is_closed_again(tmp_path: Path) -> None:
     (tmp_path / "signing.key").chmod(0o644)
     load_or_create(tmp_path)
     assert (tmp_path / "signing.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_key_that_is_gone_is_not_made_anew(tmp_path: Path) -> None:
+    with pytest.raises(TamperedError, match="is gone"):
+        load(tmp_path / "keys")
+    assert not (tmp_path / "keys").exists()
+    made = load_or_create(tmp_path / "keys")
+    assert public_bytes(load(tmp_path / "keys")) == public_bytes(made)
+
+
+def test_a_folder_that_can_not_be_written_is_a_store_error(tmp_path: Path) -> None:
+    (tmp_path / "keys").write_bytes(b"in the way")
+    with pytest.raises(StoreError, match="can't be written"):
+        load_or_create(tmp_path / "keys")
 
 
 def test_callers_at_the_same_time_end_up_with_one_key(tmp_path: Path) -> None:

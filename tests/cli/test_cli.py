@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import os
 import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from detent.store.lock import held_lock
 
 HEAVY = ("pandas", "numpy", "sklearn", "mlflow", "sqlalchemy", "fastapi", "polars", "lightgbm", "onnxruntime")
 
@@ -85,11 +88,42 @@ def test_a_project_from_new_to_deployed_and_a_forged_row_in_its_ledger(tmp_path:
     assert nothing.returncode == 3
     assert "nothing to roll back" in nothing.stderr
 
+    yaml = (shop / "detent.yaml").read_text()
+    (shop / "detent.yaml").write_text("name: [")
+    alone = detent("verify", cwd=shop)
+    assert (alone.returncode, alone.stdout[:6]) == (0, "intact"), alone.stderr
+    assert "only the ledger was checked" in alone.stderr
+    (shop / "detent.yaml").write_text(yaml)
+
+    with sqlite3.connect(shop / ".detent" / "detent.db") as db:
+        db.execute("UPDATE versions SET run = 'run-0007'")
+    forged = detent("verify", cwd=shop)
+    assert forged.returncode == 4
+    assert "version shop/1 was edited: its run" in forged.stdout
+    refused = detent("up", "--port", "0", cwd=shop)
+    assert refused.returncode == 4
+    assert "version shop/1 was edited" in refused.stderr
+
     with sqlite3.connect(shop / ".detent" / "detent.db") as db:
         db.execute("UPDATE ledger SET actor = 'somebody else' WHERE seq = 3")
     broken = detent("verify", cwd=shop)
     assert broken.returncode == 4
     assert "event 3" in broken.stdout
+    (shop / ".detent" / "keys" / "signing.key").unlink()
+    keyless = detent("verify", cwd=shop)
+    assert keyless.returncode == 4
+    assert "event 3" in keyless.stdout
+    assert "signing key of this state is gone" in keyless.stdout
+
+
+def test_a_second_up_says_at_once_that_the_first_one_serves(tmp_path: Path) -> None:
+    assert detent("new", "shop", cwd=tmp_path).returncode == 0
+    state = tmp_path / "shop" / ".detent"
+    with held_lock(state / "up.lock", what="", why="", fix=""):
+        done = detent("up", cwd=tmp_path / "shop")
+    assert done.returncode == 5
+    assert "detent up is running already" in done.stderr
+    assert f"process {os.getpid()} serves" in done.stderr
 
 
 def test_two_runs_at_once_wait_for_nobody_and_say_who_is_running(tmp_path: Path) -> None:

@@ -23,10 +23,26 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "serving" / "routes.page"
 
 
-def test_a_new_page_holds_no_routes(path: Path) -> None:
+def test_a_reader_of_a_page_that_nobody_wrote_sees_no_routes_and_makes_no_file(path: Path) -> None:
     page = RoutePage(path)
-    assert page.read() == (0, {})
+    assert (page.seq(), page.read(), page.torn) == (0, (0, {}), 0)
+    assert not path.parent.exists()
+
+
+def test_the_first_write_makes_the_page_and_a_reader_that_was_there_before_sees_it(path: Path) -> None:
+    reader = RoutePage(path)
+    RoutePage(path).write([a_route(1)])
     assert path.stat().st_size == PAGE_BYTES
+    assert (reader.seq(), reader.read()) == (1, (1, {"flights": a_route(1)}))
+
+
+def test_a_page_that_can_not_be_read_or_made_is_a_clear_error(path: Path) -> None:
+    page = RoutePage(path)
+    path.parent.write_bytes(b"in the way")
+    with pytest.raises(StoreError, match="can't be read"):
+        RoutePage(path)
+    with pytest.raises(StoreError, match="can't be written"):
+        page.write([a_route(1)])
 
 
 def test_what_one_object_writes_another_one_reads(path: Path) -> None:

@@ -35,8 +35,9 @@ def overview(ws: Workspace) -> Group:
 def _ledger(found: Audit) -> Text:
     if found.intact:
         return Text(f"ledger: {found.events:,} events, intact")
-    more = f" and {len(found.faults) - 1} more; see detent verify" if len(found.faults) > 1 else ""
-    return Text(f"ledger: {found.events:,} events, BROKEN: {found.faults[0]}{more}", style="red")
+    first, *rest = found.faults
+    more = f" and {len(rest)} more; see detent verify" if rest else ""
+    return Text(f"ledger: {found.events:,} events, BROKEN: {first}{more}", style="red")
 
 
 def _episodes(ws: Workspace) -> list[Text]:

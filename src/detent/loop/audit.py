@@ -132,7 +132,7 @@ def _alias_faults(ws: Workspace, model: str, told: _Told) -> Iterator[str]:
             for move, event, row in zip(said[begin:end], told.events[begin:end], rows[first:last], strict=True):
                 names = _edited(event, row, told)
                 if names:
-                    yield f"the row that moved {model}'s alias {move} was edited: its {names} differs from event {event.seq}"
+                    yield f"the row of {model}'s alias {move} was edited: {names} is not that of event {event.seq}"
             continue
         for move, row in zip(kept[first:last], rows[first:last], strict=True):
             yield f"the row that moved {model}'s alias {move} ({row.at[:19]}, {row.actor}) is not in the ledger there"

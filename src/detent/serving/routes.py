@@ -122,6 +122,13 @@ class RoutePage:
             descriptor = os.open(self._path, os.O_RDONLY)
         except FileNotFoundError:
             return
+        except OSError as error:
+            raise StoreError(
+                what="the routes can't be read",
+                why=f"the operating system says: {error.strerror or error}",
+                fix="mend the permissions of the folder; nothing was changed",
+                where=Place(file=str(self._path)),
+            ) from error
         try:
             if os.fstat(descriptor).st_size != PAGE_BYTES or os.pread(descriptor, 16, 8) != _MAGIC:
                 raise _strange(self._path)

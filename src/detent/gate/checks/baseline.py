@@ -90,7 +90,7 @@ def _calibration(check: Check, evidence: Evidence) -> tuple[CheckResult | None, 
     if excess.low <= LOSS_TOLERANCE * constant:
         return None, f"its probabilities are badly calibrated: {told}"
     reason = (
-        f"its probabilities mislead, though it may rank well: {told}, and the difference is at least "
+        f"it may rank well, but its probabilities mislead: {told}, and the difference is at least "
         f"{number(excess.low)} (lower {percent(one_sided(check))} bound); calibrate the model, or train it less"
     )
     return concluded(check, REJECT, reason, rows=evidence.rows, value=ours, threshold=constant), ""
