@@ -151,9 +151,12 @@ def test_changed_data_runs_again_and_the_same_data_from_elsewhere_does_not(steps
     assert set(outcomes(steps.run({"rows": same})).values()) == {"hit"}
 
 
-def test_another_package_version_runs_again(steps: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_package_version_runs_again(steps: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     steps.run()
-    monkeypatch.setattr("importlib.metadata.Distribution.version", property(lambda self: "99.0"))
+    installed = tmp_path / "installed" / "polars-99.0.dist-info"  # found first, as an upgraded package would be
+    installed.mkdir(parents=True)
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: polars\nVersion: 99.0\n")
+    monkeypatch.syspath_prepend(str(installed.parent))
     why = whys(steps.run())["clean"]
     assert why.startswith("polars ")
     assert why.endswith("-> 99.0")

@@ -21,7 +21,7 @@ COMMANDS = {
     "status": "who serves, what is rolling out, what is open",
     "log": "the ledger, newest last",
     "at": "what served at a moment, judged by whom, moved by whom and why",
-    "verify": "find any edited, removed or reordered row of the ledger",
+    "verify": "find any edited, removed or reordered row of ledger and registry",
     "simulate": "replay history through the live loop under a virtual clock",
     "sabotage": "ship a known-bad candidate, to see that it is stopped",
 }

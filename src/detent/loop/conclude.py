@@ -9,6 +9,7 @@ import polars as pl
 
 from detent import plugins
 from detent.loop import places
+from detent.loop.audit import audit
 from detent.loop.compare import LIVE, Comparison, baseline_scores, compare, honest_candidates
 from detent.loop.report.page import Page, standing, write_page
 from detent.loop.report.story import NOT_STOPPED, Story, tell
@@ -44,7 +45,7 @@ def conclude(ws: Workspace, replayed: Replayed) -> Conclusion:
         MissingExtraError: the picture needs the extra `report`.
     """
     comparison = _compare(ws, replayed)
-    audit = ledger.verify(ws.db)
+    found = audit(ws)
     story = tell(ledger.read(ws.db), [stage.name for stage in ws.project.rollout.stages])
     folder = places.report(ws.folder)
     folder.mkdir(exist_ok=True)
@@ -56,18 +57,18 @@ def conclude(ws: Workspace, replayed: Replayed) -> Conclusion:
         ("callers without an answer", f"{replayed.failed:,}"),
         ("honest candidates", f"{comparison.candidates:,}"),
         ("promotions", f"{dict(story.counts).get('rollout.promoted', 0):,}"),
-        ("events", f"{audit.events:,}"),
+        ("events", f"{found.events:,}"),
     )
     page = folder / "simulation.html"
     write_page(
         page,
-        Page(title=title, facts=facts, comparison=comparison, story=story, audit=audit, picture=picture.read_bytes()),
+        Page(title=title, facts=facts, comparison=comparison, story=story, audit=found, picture=picture.read_bytes()),
     )
     return Conclusion(
         comparison=comparison,
         story=story,
-        audit=audit,
-        complaints=tuple(_complaints(ws, story, audit, replayed)),
+        audit=found,
+        complaints=tuple(_complaints(ws, story, found, replayed)),
         standing=standing(comparison),
         predictions=replayed.rows.height,
         failed=replayed.failed,
@@ -107,7 +108,7 @@ def _sabotaged(ws: Workspace) -> list[int]:
     return [version.number for version in known if version.origin.startswith("sabotage")]
 
 
-def _complaints(ws: Workspace, story: Story, audit: Audit, replayed: Replayed) -> list[str]:
+def _complaints(ws: Workspace, story: Story, found: Audit, replayed: Replayed) -> list[str]:
     honest = {event.kind for event in ledger.read(ws.db) if not event.subject.startswith(SABOTAGE)}
     complaints = [
         f"no honest event of kind `{kind}` is in the ledger"
@@ -122,4 +123,4 @@ def _complaints(ws: Workspace, story: Story, audit: Audit, replayed: Replayed) -
     complaints += [
         f"sabotage `{kind}` was not stopped: {why}" for kind, where, why in story.sabotage if where == NOT_STOPPED
     ]
-    return complaints + [f"the ledger is broken: {fault}" for fault in audit.faults]
+    return complaints + [f"the ledger is broken: {fault}" for fault in found.faults]
