@@ -49,7 +49,7 @@ def command(folder: Path, why: bool) -> None:
                 console.print(f"[red]failed:[/red] {step.error}")
         console.print(f"logs: {log_folder(ws, outcome.run.id)}")
         raise SystemExit(2)
-    console.print(table(outcome.verdict))
+    console.print(table(outcome.verdict, width=console.width))
     if outcome.judged_in is not None:
         console.print(f"nothing changed since {outcome.judged_in}: the same model from the same rows, judged then")
     if outcome.version is not None:

@@ -19,15 +19,20 @@ _ENDINGS = {
 }
 _HEAD = ("decision", "check", "value", "interval", "asked", "rows")
 _CHECK = 1  # index of the one column that may fold
+_WIDE, _NARROW = 100, 22  # on a narrower terminal it gets this width at most, so that the numbers fit
 
 
 def table(verdict: Verdict) -> RenderableType:
     """Return one line of numbers per check with its reason below, and the verdict as a sentence at the end.
 
+    `width` is that of the terminal, in characters.
+
     Every line is a grid of its own with the same column widths, for a reason may run across the whole width.
     """
     lines = [(result.decision, result.check, *_cells(result)) for result in verdict.results]
     widths = [max(len(line[index]) for line in (_HEAD, *lines)) for index in range(len(_HEAD))]
+    if width < _WIDE:
+        widths[_CHECK] = min(widths[_CHECK], _NARROW)
     parts: list[RenderableType] = [_line(_HEAD, widths, "dim", "dim")]
     for line, result in zip(lines, verdict.results, strict=True):
         parts.append(_line(line, widths, _STYLES[result.decision], "bold"))
