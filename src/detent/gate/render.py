@@ -22,7 +22,7 @@ _CHECK = 1  # index of the one column that may fold
 _WIDE, _NARROW = 100, 22  # on a narrower terminal it gets this width at most, so that the numbers fit
 
 
-def table(verdict: Verdict) -> RenderableType:
+def table(verdict: Verdict, *, width: int = 100) -> RenderableType:
     """Return one line of numbers per check with its reason below, and the verdict as a sentence at the end.
 
     `width` is that of the terminal, in characters.
