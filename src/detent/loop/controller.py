@@ -13,7 +13,7 @@ from detent.loop.notify import deliver
 from detent.loop.release import advance, release
 from detent.loop.traffic import Gateway
 from detent.loop.train import Outcome, train
-from detent.loop.watch import due_windows, skip_idle, watch
+from detent.loop.watch import watch, windows_in_turn
 from detent.loop.workspace import Workspace
 from detent.pipeline import LocalExecutor
 from detent.predictions import labels
@@ -43,9 +43,8 @@ class Controller:
     def look(self) -> list[Finding]:
         """Take a decision about the rollout, judge the windows that are due, send alerts; return what was found."""
         self.look_at_rollout()
-        skip_idle(self._ws)
         findings: list[Finding] = []
-        for window in due_windows(self._ws):
+        for window in windows_in_turn(self._ws):
             findings += watch(self._ws, window)
         deliver(self._ws)
         return findings

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -51,7 +51,17 @@ def due_windows(ws: Workspace) -> list[Window]:
     return due
 
 
-def skip_idle(ws: Workspace) -> None:
+def windows_in_turn(ws: Workspace) -> Iterator[Window]:
+    """Yield what is due, one window after the other; the caller watches each before it asks for the next."""
+    while True:
+        _skip_idle(ws)
+        due = due_windows(ws)
+        if not due:
+            return
+        yield due[0]
+
+
+def _skip_idle(ws: Workspace) -> None:
     """Move on to the first window with traffic when nothing was served for a while, in one step and with one event."""
     plan = ws.project.monitor
     for what in (TRAFFIC, QUALITY):
