@@ -7,7 +7,7 @@ BIN := .venv/bin
 unexport PYTHONDONTWRITEBYTECODE
 unexport PYTHONPATH
 
-.PHONY: help demo up test check lock clean
+.PHONY: help demo up test test-slow bench-pipeline check lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -32,6 +32,9 @@ up: .venv/.installed ## serve the demo's champion for real
 
 test: .venv/.installed-dev ## every test but the slow ones
 	$(BIN)/python -m pytest
+
+test-slow: .venv/.installed-dev ## full enumerations, and tests against other tools in environments of their own
+	$(BIN)/python -m pytest -m slow
 
 check: .venv/.installed-dev ## style, types and import contracts
 	$(BIN)/ruff format --check src tests bench examples

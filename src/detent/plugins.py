@@ -55,7 +55,7 @@ TABLE: dict[str, dict[str, str]] = {
 }
 
 # Which extra brings a package that is not in the core install.
-EXTRAS = {"matplotlib": "report", "mlflow": "ui"}
+EXTRAS = {"matplotlib": "report", "mlflow": "ui", "ray": "ray", "s3fs": "s3"}
 
 
 def names(kind: str) -> tuple[str, ...]:

@@ -12,9 +12,15 @@ from detent.data.ingest import ingest
 from detent.data.parts import PART_ROWS, read_snapshot
 from detent.errors import DataError
 from detent.records.project import Source
+from detent.records.snapshot import Snapshot
 from detent.store.blobs import Blobs, open_blobs
 
 START = datetime(2013, 1, 1, tzinfo=UTC)
+
+
+def take(source: Source, *, folder: Path, blobs: Blobs, as_of: datetime | None) -> tuple[Snapshot, pl.DataFrame]:
+    found = ingest(source, folder=folder, blobs=blobs, as_of=as_of)
+    return found.snapshot, found.frame
 
 
 def write(folder: Path, frame: pl.DataFrame, name: str = "flights.parquet") -> Path:
@@ -33,10 +39,10 @@ def hours(count: int, **columns: object) -> pl.DataFrame:
 
 def test_the_same_rows_give_the_same_snapshot_whoever_wrote_them(tmp_path: Path, blobs: Blobs, flights: Source) -> None:
     path = write(tmp_path, hours(100))
-    first, frame = ingest(flights, folder=tmp_path, blobs=blobs, as_of=None)
+    first, frame = take(flights, folder=tmp_path, blobs=blobs, as_of=None)
     pl.concat([frame[:30], frame[30:]], rechunk=False).write_parquet(path, compression="gzip")
     elsewhere = open_blobs(str(tmp_path / "other blobs"))
-    second, _ = ingest(replace(flights, name="copy"), folder=tmp_path, blobs=elsewhere, as_of=None)
+    second, _ = take(replace(flights, name="copy"), folder=tmp_path, blobs=elsewhere, as_of=None)
     assert first.id == second.id
     assert (first.dataset, second.dataset) == ("flights", "copy")
     assert first.rows == 100
@@ -45,9 +51,9 @@ def test_the_same_rows_give_the_same_snapshot_whoever_wrote_them(tmp_path: Path,
 
 def test_one_changed_value_gives_another_snapshot(tmp_path: Path, blobs: Blobs, flights: Source) -> None:
     write(tmp_path, hours(10, x=[0.0] * 10))
-    first, _ = ingest(flights, folder=tmp_path, blobs=blobs, as_of=None)
+    first, _ = take(flights, folder=tmp_path, blobs=blobs, as_of=None)
     write(tmp_path, hours(10, x=[0.0] * 9 + [1.0]))
-    second, _ = ingest(flights, folder=tmp_path, blobs=blobs, as_of=None)
+    second, _ = take(flights, folder=tmp_path, blobs=blobs, as_of=None)
     assert first.id != second.id
 
 
@@ -56,10 +62,10 @@ def test_only_rows_known_by_the_cut_are_kept_in_the_order_of_the_file(
 ) -> None:
     times = [START + timedelta(hours=3), None, START, START + timedelta(hours=1)]
     write(tmp_path, pl.DataFrame({"id": [1, 2, 3, 4], "at": times}))
-    snapshot, frame = ingest(flights, folder=tmp_path, blobs=blobs, as_of=START + timedelta(hours=1))
+    snapshot, frame = take(flights, folder=tmp_path, blobs=blobs, as_of=START + timedelta(hours=1))
     assert frame["id"].to_list() == [3, 4]
     assert snapshot.as_of == "2013-01-01T01:00:00.000000+00:00"
-    _, everything = ingest(flights, folder=tmp_path, blobs=blobs, as_of=None)
+    _, everything = take(flights, folder=tmp_path, blobs=blobs, as_of=None)
     assert everything["id"].to_list() == [1, 2, 3, 4]
 
 
@@ -67,12 +73,12 @@ def test_a_later_cut_shares_all_full_parts_with_an_earlier_one(tmp_path: Path, b
     rows = 2 * PART_ROWS + 10
     write(tmp_path, pl.DataFrame({"id": range(rows), "at": pl.Series(range(rows)).cast(pl.Datetime("us"))}))
     cuts = [datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=count - 1) for count in (PART_ROWS + 5, rows)]
-    early, late = (ingest(flights, folder=tmp_path, blobs=blobs, as_of=cut)[0] for cut in cuts)
+    early, late = (take(flights, folder=tmp_path, blobs=blobs, as_of=cut)[0] for cut in cuts)
     assert [part.rows for part in early.parts] == [PART_ROWS, 5]
     assert [part.rows for part in late.parts] == [PART_ROWS, PART_ROWS, 10]
     assert early.parts[0] == late.parts[0]
     fresh = open_blobs(str(tmp_path / "fresh"))  # the remembered parts are stored again where they are missing
-    again, frame = ingest(flights, folder=tmp_path, blobs=fresh, as_of=cuts[1])
+    again, frame = take(flights, folder=tmp_path, blobs=fresh, as_of=cuts[1])
     assert again == late
     assert read_snapshot(again, fresh).equals(frame)
 
@@ -85,7 +91,7 @@ def test_times_without_a_zone_are_utc_and_other_zones_are_converted(
         pl.col("local").dt.replace_time_zone("America/New_York").cast(pl.Datetime("ns", "America/New_York"))
     )
     write(tmp_path, frame)
-    _, read = ingest(flights, folder=tmp_path, blobs=blobs, as_of=None)
+    _, read = take(flights, folder=tmp_path, blobs=blobs, as_of=None)
     assert read.schema["at"] == read.schema["local"] == pl.Datetime("us", "UTC")
     assert read.row(0) == (1, datetime(2013, 1, 1, 5, tzinfo=UTC), datetime(2013, 1, 1, 10, tzinfo=UTC))
 
@@ -95,7 +101,7 @@ def test_times_without_a_zone_are_utc_and_other_zones_are_converted(
 )
 def test_a_csv_with_iso_times_is_read(tmp_path: Path, blobs: Blobs, flights: Source, text: str) -> None:
     write(tmp_path, pl.DataFrame({"id": [1], "at": [text]}), "flights.csv")
-    _, frame = ingest(replace(flights, source="data/flights.csv"), folder=tmp_path, blobs=blobs, as_of=None)
+    _, frame = take(replace(flights, source="data/flights.csv"), folder=tmp_path, blobs=blobs, as_of=None)
     assert frame["at"].to_list() == [datetime(2013, 1, 1, 5, tzinfo=UTC)]
 
 
@@ -103,21 +109,21 @@ def test_a_url_is_read_through_fsspec(tmp_path: Path, blobs: Blobs, flights: Sou
     with fsspec.open("memory://lake/flights.csv", "wb") as file:
         file.write(b"id,at\n1,2013-01-01T05:00:00Z\n")
     source = replace(flights, source="memory://lake/flights.csv")
-    snapshot, frame = ingest(source, folder=tmp_path, blobs=blobs, as_of=None)
+    snapshot, frame = take(source, folder=tmp_path, blobs=blobs, as_of=None)
     assert snapshot.source == "memory://lake/flights.csv"
     assert frame.height == 1
     with pytest.raises(DataError, match="missing"):
-        ingest(replace(flights, source="memory://lake/none.csv"), folder=tmp_path, blobs=blobs, as_of=None)
+        take(replace(flights, source="memory://lake/none.csv"), folder=tmp_path, blobs=blobs, as_of=None)
 
 
 def test_a_missing_file_names_the_line_and_the_nearest_file(tmp_path: Path, blobs: Blobs, flights: Source) -> None:
     write(tmp_path, hours(1))
     with pytest.raises(DataError) as caught:
-        ingest(replace(flights, source="data/flihgts.parquet"), folder=tmp_path, blobs=blobs, as_of=None)
+        take(replace(flights, source="data/flihgts.parquet"), folder=tmp_path, blobs=blobs, as_of=None)
     assert "did you mean `flights.parquet`" in caught.value.fix
     assert str(caught.value.where) == "detent.yaml:7 (data.flights.source)"
     with pytest.raises(DataError, match="missing") as caught:
-        ingest(replace(flights, source="nowhere/x.csv"), folder=tmp_path, blobs=blobs, as_of=None)
+        take(replace(flights, source="nowhere/x.csv"), folder=tmp_path, blobs=blobs, as_of=None)
     assert "no folder" in caught.value.fix
 
 
@@ -125,7 +131,7 @@ def test_a_missing_file_names_the_line_and_the_nearest_file(tmp_path: Path, blob
 def test_a_file_that_is_no_table_is_refused(tmp_path: Path, blobs: Blobs, flights: Source, content: bytes) -> None:
     write(tmp_path, hours(1)).write_bytes(content)
     with pytest.raises(DataError):
-        ingest(flights, folder=tmp_path, blobs=blobs, as_of=None)
+        take(flights, folder=tmp_path, blobs=blobs, as_of=None)
 
 
 @pytest.mark.parametrize(("role", "column"), [("time", "att"), ("key", "idd")])
@@ -134,7 +140,7 @@ def test_a_renamed_column_is_named_with_the_likely_new_name(
 ) -> None:
     write(tmp_path, hours(2))
     with pytest.raises(DataError) as caught:
-        ingest(replace(flights, **{role: column}), folder=tmp_path, blobs=blobs, as_of=None)
+        take(replace(flights, **{role: column}), folder=tmp_path, blobs=blobs, as_of=None)
     assert f"`{column}`" in caught.value.what
     assert "did you mean" in caught.value.fix
 
@@ -142,30 +148,30 @@ def test_a_renamed_column_is_named_with_the_likely_new_name(
 def test_numbers_are_no_times_and_neither_is_any_text(tmp_path: Path, blobs: Blobs, flights: Source) -> None:
     write(tmp_path, pl.DataFrame({"id": [1], "at": [1357016400]}))
     with pytest.raises(DataError, match="holds no times"):
-        ingest(flights, folder=tmp_path, blobs=blobs, as_of=None)
+        take(flights, folder=tmp_path, blobs=blobs, as_of=None)
     write(tmp_path, pl.DataFrame({"id": [1, 2], "at": ["2013-01-01T00:00:00Z", "yesterday"]}))
     with pytest.raises(DataError) as caught:
-        ingest(flights, folder=tmp_path, blobs=blobs, as_of=None)
+        take(flights, folder=tmp_path, blobs=blobs, as_of=None)
     assert caught.value.why == "row 1 holds 'yesterday'"
 
 
 def test_no_rows_are_refused_in_the_file_and_after_the_cut(tmp_path: Path, blobs: Blobs, flights: Source) -> None:
     write(tmp_path, hours(3).clear())
     with pytest.raises(DataError, match="is empty"):
-        ingest(flights, folder=tmp_path, blobs=blobs, as_of=None)
+        take(flights, folder=tmp_path, blobs=blobs, as_of=None)
     write(tmp_path, hours(3))
     with pytest.raises(DataError, match="no row of `flights` was known"):
-        ingest(flights, folder=tmp_path, blobs=blobs, as_of=START - timedelta(days=1))
+        take(flights, folder=tmp_path, blobs=blobs, as_of=START - timedelta(days=1))
 
 
 def test_repeated_keys_are_listed_with_their_rows(tmp_path: Path, blobs: Blobs, flights: Source) -> None:
     write(tmp_path, hours(6).with_columns(id=pl.Series([1, 2, 1, 4, 2, 1])))
     with pytest.raises(DataError) as caught:
-        ingest(flights, folder=tmp_path, blobs=blobs, as_of=None)
+        take(flights, folder=tmp_path, blobs=blobs, as_of=None)
     assert "2 keys" in caught.value.what
     assert "1 in rows 0, 2, 5; 2 in rows 1, 4" in caught.value.why
-    _, frame = ingest(flights, folder=tmp_path, blobs=blobs, as_of=START + timedelta(hours=1))
+    _, frame = take(flights, folder=tmp_path, blobs=blobs, as_of=START + timedelta(hours=1))
     assert frame.height == 2  # the repetition was not known yet
     write(tmp_path, hours(2).with_columns(id=pl.Series([1, None])))
     with pytest.raises(DataError, match="have no key"):
-        ingest(flights, folder=tmp_path, blobs=blobs, as_of=None)
+        take(flights, folder=tmp_path, blobs=blobs, as_of=None)

@@ -27,8 +27,8 @@ def test_a_candidate_becomes_a_version_and_every_arc_is_in_the_ledger(project: P
     verify(outcome.candidate.folder, None)
     kinds = [event.kind for event in ledger.read(ws.db)]
     assert kinds == [
-        "state.created", "run.started", "data.ingested", "run.succeeded", "candidate.made", "verdict.passed",
-        "version.registered", "run.tracked",
+        "state.created", "run.started", "data.checked", "data.ingested", "run.succeeded", "candidate.made",
+        "verdict.passed", "version.registered", "run.tracked",
     ]  # fmt: skip
     assert ledger.verify(ws.db).intact
 

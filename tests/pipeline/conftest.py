@@ -22,13 +22,13 @@ def executor() -> Iterator[LocalExecutor]:
 
 @pytest.fixture
 def project(tmp_path: Path, db: Database, now: datetime, executor: LocalExecutor) -> Iterator[Project]:
-    migrate(db, ["detent.pipeline"])
+    migrate(db, ["detent.store", "detent.pipeline"])
     folder = tmp_path / "project"
     folder.mkdir()
     workspace = Workspace(
         folder=folder,
         state=tmp_path / "state",
-        blobs=open_blobs(str(tmp_path / "blobs")),
+        blobs=open_blobs(str(tmp_path / "state" / "blobs")),
         db=db,
         clock=FixedClock(now),
     )

@@ -13,7 +13,8 @@ import polars as pl
 from detent.pipeline import InputFrame, LocalExecutor, RunResult, Workspace
 from detent.pipeline.codecs.table import dump
 from detent.pipeline.graph import build
-from detent.pipeline.run import run
+from detent.pipeline.run import Order, run
+from detent.pipeline.schedule import How
 from detent.project.code import load_callable
 from detent.store.blobs import Blobs
 
@@ -50,10 +51,12 @@ class Project:
         params: Mapping[str, object] | None = None,
         file: str = "steps_under_test.py",
         name: str = "flow",
+        how: How | None = None,
     ) -> RunResult:
         frames = {"rows": FRAME} if frames is None else frames
         forget(self.workspace.folder)
-        graph = build(load_callable(f"{file}:{name}", self.workspace.folder), inputs=tuple(frames), params=params or {})
+        function = load_callable(f"{file}:{name}", self.workspace.folder)
+        graph = build(function, inputs=tuple(frames), params=params or {}, folder=self.workspace.folder)
         self.runs += 1
         self.said.clear()
         return run(
@@ -62,7 +65,7 @@ class Project:
             workspace=self.workspace,
             run_id=f"run-{self.runs}",
             executor=self.executor,
-            progress=lambda step, state, detail: self.said.append((step, state, detail)),
+            order=Order(how=how or How(), progress=lambda step, state, detail: self.said.append((step, state, detail))),
         )
 
 
@@ -72,11 +75,11 @@ def stored(frame: pl.DataFrame, blobs: Blobs) -> InputFrame:
 
 
 def outcomes(result: RunResult) -> dict[str, str]:
-    return {step.step: step.outcome for step in result.run.steps}
+    return {step.label: step.outcome for step in result.run.steps}
 
 
 def whys(result: RunResult) -> dict[str, str]:
-    return {step.step: step.why for step in result.run.steps}
+    return {step.label: step.why for step in result.run.steps}
 
 
 def forget(folder: Path) -> None:

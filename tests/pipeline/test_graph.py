@@ -60,7 +60,7 @@ def test_the_body_becomes_nodes_in_the_order_of_the_calls() -> None:
     first, second, half, summary = graph.nodes
     assert first.arguments == (("floor", 2), ("rows", Port("rows", "")))
     assert second.arguments == (("floor", 7), ("rows", Port("clean", "result")))
-    assert (half.retries, half.timeout, half.outputs, half.record) == (2, 60, ("left", "right"), True)
+    assert (half.options.retries, half.options.timeout, half.outputs, half.record) == (2, 60, ("left", "right"), True)
     whole = RecordPort(f"{__name__}:Halves", (("left", Port("halve", "left")), ("right", Port("halve", "right"))))
     assert summary.arguments == (("rows", {"both": [whole, Port("clean", "result")]}),)
     assert set(summary.upstream) == {Port("halve", "left"), Port("halve", "right"), Port("clean", "result")}
@@ -160,12 +160,12 @@ def test_a_step_that_other_processes_cannot_find_is_refused() -> None:
 
 
 def test_a_failed_body_leaves_steps_plain_functions() -> None:
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(ProjectError, match="ZeroDivisionError"):
         build(lambda rows: 1 / 0, inputs=["rows"], params={})
     assert clean([1]) == [1]
 
 
 @pytest.mark.parametrize("limits", [{"retries": -1}, {"timeout": 0}])
 def test_senseless_limits_are_refused(limits: dict[str, int]) -> None:
-    with pytest.raises(ProjectError, match="limits are not right"):
+    with pytest.raises(ProjectError, match="limits make no sense"):
         step(**limits)  # type: ignore[call-overload]

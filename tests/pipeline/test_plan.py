@@ -11,15 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detent.errors import ProjectError
-from detent.pipeline.executors.protocol import Died, Done, Raised, TimedOut
+from detent.pipeline.executors.protocol import Died, Done, Outcome, Raised, TimedOut, TooLarge
 from detent.pipeline.frame import Digest, framed_digest
+from detent.pipeline.options import Options
 from detent.pipeline.plan import Parts, key_of, why
 from detent.pipeline.retry import retry_delay
+from detent.records.run import StepRun
 
 PARTS = Parts(
     function="pipeline.py:train",
     code={"pipeline.py:train": "a", "features.py:clean": "b"},
+    source="s",
     environment={"python": "3.11", "polars": "2.1.0"},
+    policy={"stored forms": "1"},
     params={"learning_rate": ("c", "0.05")},
     inputs={"rows": ("d", "flights")},
 )
@@ -83,9 +87,11 @@ def test_the_key_depends_on_every_part_and_not_on_what_is_shown() -> None:
         replace(PARTS, params={}),
         replace(PARTS, inputs={"rows": ("D", "flights")}),
         replace(PARTS, params={"rows": ("d", "")}, inputs={"learning_rate": ("c", "")}),
+        replace(PARTS, policy={"stored forms": "2"}),
+        replace(PARTS, policy={"stored forms": "1", "variable MODE": "x"}),
     ]
     assert len({key_of(parts) for parts in variants}) == len(variants)
-    shown = replace(PARTS, params={"learning_rate": ("c", "5e-2")}, inputs={"rows": ("d", "split.train")})
+    shown = replace(PARTS, source="t", params={"learning_rate": ("c", "5e-2")}, inputs={"rows": ("d", "split.train")})
     assert key_of(shown) == key_of(PARTS)
 
 
@@ -102,6 +108,7 @@ def test_the_key_depends_on_every_part_and_not_on_what_is_shown() -> None:
         ({"inputs": {}}, "input flights is gone"),
         ({"environment": {"python": "3.12", "polars": "2.1.0"}}, "python 3.11 -> 3.12"),
         ({"environment": {"python": "3.11"}}, "polars 2.1.0 -> unused"),
+        ({"policy": {**PARTS.policy, "file conf/q.sql": "d"}}, "file conf/q.sql changed"),
         ({"function": "pipeline.py:fit"}, "the function is now pipeline.py:fit"),
         ({}, "the cached result is gone"),
         (
@@ -124,6 +131,9 @@ def raised(*, transient: bool) -> Raised:
     return Raised(kind="X", message="", transient=transient, file="", line=None, error=None)
 
 
+DONE = Done(step_run=StepRun(step="x", outcome="ran", why="first run"), outputs=())
+
+
 @pytest.mark.parametrize(
     ("outcome", "attempt", "retries", "delay"),
     [
@@ -132,14 +142,21 @@ def raised(*, transient: bool) -> Raised:
         (raised(transient=True), 2, 2, 0.4),
         (TimedOut(seconds=1), 1, 1, 0.2),
         (TimedOut(seconds=1), 2, 1, None),
+        (TooLarge(used=2, limit=1), 1, 5, None),
         (Died(how="killed by SIGKILL"), 1, 0, 0.2),
         (Died(how="killed by SIGKILL"), 2, 0, None),
         (Died(how="killed by SIGKILL"), 3, 3, 0.8),
-        (TimedOut(seconds=1), 40, 99, 30.0),
-        (Done(outputs=()), 1, 3, None),
+        (TimedOut(seconds=1), 40, 99, 300.0),
+        (DONE, 1, 3, None),
     ],
 )
 def test_only_what_another_attempt_may_mend_is_tried_again(
-    outcome: Raised | TimedOut | Died | Done, attempt: int, retries: int, delay: float | None
+    outcome: Outcome, attempt: int, retries: int, delay: float | None
 ) -> None:
-    assert retry_delay(outcome, attempt, retries) == delay
+    found = retry_delay(outcome, attempt, Options(retries=retries, backoff=0.2), seed="key")
+    if delay is None:
+        assert found is None
+    else:
+        assert found is not None
+        assert delay <= found <= 1.25 * delay
+        assert retry_delay(outcome, attempt, Options(retries=retries, backoff=0.2), seed="key") == found

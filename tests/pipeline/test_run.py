@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import py_compile
+import re
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +16,8 @@ import polars as pl
 import pytest
 from pipeline_project import FRAME, Project, outcomes, whys
 
-from detent.errors import BusyError, ProjectError, RefusedError, StepError, StoreError
+from detent.errors import ProjectError, RefusedError, StepError, StoreError
 from detent.pipeline import store
-from detent.pipeline.lock import run_lock
 
 STEPS = '''
 from typing import NamedTuple
@@ -153,13 +155,13 @@ def test_changed_data_runs_again_and_the_same_data_from_elsewhere_does_not(steps
 
 def test_another_package_version_runs_again(steps: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     steps.run()
-    installed = tmp_path / "installed" / "polars-99.0.dist-info"  # found first, as an upgraded package would be
+    installed = tmp_path / "site-packages" / "polars-99.0.dist-info"  # found first, as an upgraded package would be
     installed.mkdir(parents=True)
     (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: polars\nVersion: 99.0\n")
+    (installed / "RECORD").write_text("polars/__init__.py,,\n")
     monkeypatch.syspath_prepend(str(installed.parent))
     why = whys(steps.run())["clean"]
-    assert why.startswith("polars ")
-    assert why.endswith("-> 99.0")
+    assert re.match(r"polars [0-9.]+ -> 99\.0", why)
 
 
 def test_a_damaged_or_missing_output_is_made_again(steps: Project, tmp_path: Path) -> None:
@@ -171,11 +173,11 @@ def test_a_damaged_or_missing_output_is_made_again(steps: Project, tmp_path: Pat
     blob.write_bytes(bytes(damaged))  # the same size, one bit flipped
     second = steps.run()
     assert outcomes(second) == {"clean": "ran", "halve": "hit", "count": "hit"}
-    assert whys(second)["clean"] == "cached output is damaged: rebuilt"
+    assert whys(second)["clean"] == "cached output is missing or damaged: rebuilt"
     assert set(outcomes(steps.run()).values()) == {"hit"}
     steps.workspace.blobs.delete(first.run.steps[2].outputs[0][1])
     third = steps.run()
-    assert whys(third)["count"] == "cached output is damaged: rebuilt"
+    assert whys(third)["count"] == "cached output is missing or damaged: rebuilt"
     assert third.outputs == first.outputs
 
 
@@ -299,11 +301,7 @@ def flow(rows):
     [
         ("rows.lazy()", "call .collect() first"),
         ("rows['x']", "series.to_frame()"),
-        ("rows.to_pandas()", "polars.from_pandas"),
-        ("(1, 2)", "a tuple has no form in JSON"),
-        ("{1: 2}", "the key 1 would come back as a text"),
-        ("float('nan')", "JSON has no NaN"),
-        ("{'a': {'b': object()}}", "a object has no form in JSON"),
+        ("{'a': {'b': object()}}", "holds a object at `['a']['b']`, which can't be stored"),
         ("rows.to_numpy().astype(object)", "Python objects would be lost"),
         ("rows.select(pl.col('x').map_elements(lambda x: object(), return_dtype=pl.Object))", "Parquet"),
     ],
@@ -358,7 +356,7 @@ def test_a_failing_step_names_its_line_and_leaves_independent_branches_running(p
         "good": "ran", "after": "ran", "bad": "failed", "after-2": "skipped", "after-3": "skipped",
     }  # fmt: skip
     assert whys(result)["after-2"] == "`bad` failed"
-    assert whys(result)["after-3"] == "`after-2` skipped"
+    assert whys(result)["after-3"] == "`after-2` was skipped"
     error = result.errors[0]
     assert error.why == "ValueError: the rows are wrong"
     assert error.where is not None
@@ -402,15 +400,14 @@ def flow(rows):
     assert str(error.where).endswith("steps_under_test.py:7")
 
 
-def test_a_file_edited_while_a_step_runs_makes_its_result_worthless(project: Project, tmp_path: Path) -> None:
-    go = tmp_path / "go"
-    source = f"""
+EDITED = """
 from pathlib import Path
 from detent.pipeline import pipeline, step
 
-@step
+@step(files=["outside.txt"])
 def slow(rows) -> int:
-    while not Path({str(go)!r}).exists():
+    Path({begun!r}).touch()
+    while not Path({go!r}).exists():
         pass
     return 1
 
@@ -418,6 +415,29 @@ def slow(rows) -> int:
 def flow(rows):
     return slow(rows)
 """
+
+
+def test_a_file_edited_while_a_step_runs_makes_its_result_worthless(project: Project, tmp_path: Path) -> None:
+    begun, go = tmp_path / "begun", tmp_path / "go"
+    source = EDITED.format(begun=str(begun), go=str(go))
+    project.write(steps_under_test=source)
+
+    def edit() -> None:
+        wait_for(begun.exists)
+        project.write(steps_under_test=source.replace("return 1", "return 2"))
+        go.touch()
+
+    editor = threading.Thread(target=edit)
+    editor.start()
+    result = project.run()
+    editor.join()
+    assert "steps_under_test.py was edited while step `slow` ran" in str(result.errors[0])
+    assert project.run().value("result") == 2
+
+
+def test_a_file_edited_between_planning_and_running_is_noticed(project: Project, tmp_path: Path) -> None:
+    begun, go = tmp_path / "begun", tmp_path / "go"
+    source = EDITED.format(begun=str(begun), go=str(go))
     project.write(steps_under_test=source)
 
     def edit(step: str, state: str, detail: str) -> None:
@@ -426,9 +446,16 @@ def flow(rows):
 
     project.said = Callback(edit)  # type: ignore[assignment]
     result = project.run()
-    assert "was edited while step `slow` ran" in str(result.errors[0])
+    assert "changed after the run was planned" in str(result.errors[0])
+    assert not begun.exists()
     project.said = []
     assert project.run().value("result") == 2
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
 
 
 class Callback(list[Any]):
@@ -458,7 +485,10 @@ def test_wrong_calls_are_refused(steps: Project) -> None:
 
 def test_a_run_that_was_killed_is_no_longer_called_running(steps: Project) -> None:
     with steps.workspace.db.transaction() as tx:
-        tx.execute("INSERT INTO runs VALUES ('dead', 7, 'flow', 'running', '2013-01-01', '')")
+        tx.execute(
+            "INSERT INTO runs (id, seq, pipeline, state, started_at, request) VALUES "
+            "('dead', 7, 'flow', 'running', '2013-01-01', '')"
+        )
     steps.run()
     dead = store.load_run(steps.workspace.db, "dead")
     assert dead is not None
@@ -476,24 +506,6 @@ def test_a_run_that_breaks_off_is_stored_as_failed(steps: Project) -> None:
     assert broken is not None
     assert broken.state == "failed"
     steps.said = []
-    assert steps.run().run.state == "succeeded"
-
-
-def test_only_one_run_at_a_time(steps: Project) -> None:
-    held, release = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        with run_lock(steps.workspace.state / "run.lock"):
-            held.set()
-            release.wait(30)
-
-    holder = threading.Thread(target=hold)
-    holder.start()
-    assert held.wait(30)
-    with pytest.raises(BusyError, match="another run is going on"):
-        steps.run()
-    release.set()
-    holder.join()
     assert steps.run().run.state == "succeeded"
 
 

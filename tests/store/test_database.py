@@ -4,6 +4,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from refusing import unprivileged
 
 from detent.errors import BusyError, StoreError
 from detent.store.database import SqliteDatabase, open_database
@@ -24,8 +25,9 @@ def test_a_database_locked_by_another_process_is_a_clear_error(tmp_path: Path) -
     db = SqliteDatabase(tmp_path / "a.db", timeout=0.05)
     other = sqlite3.connect(tmp_path / "a.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(BusyError, match="busy"), db.transaction():
+    with pytest.raises(BusyError, match="busy") as caught, db.transaction():
         pass
+    assert "longer than 0.05 seconds" in caught.value.why
     other.execute("ROLLBACK")
     with db.transaction() as tx:
         assert tx.rows("SELECT 1 AS one") == [{"one": 1}]
@@ -51,9 +53,45 @@ def test_a_full_disk_loses_only_the_change_that_did_not_fit(tmp_path: Path) -> N
 
 def test_every_room_with_tables_migrates_once(tmp_path: Path) -> None:
     db = open_database(tmp_path / "a.db")
-    assert migrate(db, ["detent.store"]) == 1
+    assert migrate(db, ["detent.store"]) == 2
     assert migrate(db, ["detent.store"]) == 0
     with db.transaction() as tx:
         tx.execute("UPDATE migrations SET digest = 'other'")
     with pytest.raises(StoreError, match="edited after"):
         migrate(db, ["detent.store"])
+
+
+def test_a_database_that_may_only_be_read_says_so_and_can_be_read(open_folder: Path) -> None:
+    path = open_folder / "state" / "a.db"
+    made = open_database(path)
+    with made.transaction() as tx:
+        tx.execute("CREATE TABLE t (x INTEGER)")
+    made.close()
+    path.chmod(0o444)
+    path.parent.chmod(0o555)
+    with unprivileged(), pytest.raises(StoreError, match="the database (is read-only|can't be written)") as caught:
+        db = open_database(path)
+        with db.transaction() as tx:
+            tx.execute("INSERT INTO t VALUES (1)")
+    assert "permissions" in caught.value.fix
+    with unprivileged(), pytest.raises(StoreError, match="can't be written") as caught:
+        open_database(open_folder / "state" / "below" / "a.db")
+    assert "permissions" in caught.value.fix
+    assert made.path == path
+
+
+def test_a_database_file_that_became_read_only_keeps_its_rows(open_folder: Path) -> None:
+    path = open_folder / "a.db"
+    with unprivileged():
+        db = open_database(path)
+        with db.transaction() as tx:
+            tx.execute("CREATE TABLE t (x INTEGER)")
+        db.close()
+    path.chmod(0o444)
+    with unprivileged():
+        db = open_database(path)
+        assert db.rows("SELECT x FROM t") == []
+        with pytest.raises(StoreError, match="read-only") as caught, db.transaction() as tx:
+            tx.execute("INSERT INTO t VALUES (1)")
+        assert "nothing was changed" in caught.value.fix
+        db.close()

@@ -15,6 +15,12 @@ from detent.errors import DetentError, did_you_mean
 COMMANDS = {
     "new": "make a project that runs, with its own test of the whole loop",
     "run": "run the pipeline to a verdict; a passing candidate is registered",
+    "plan": "what a run would do with each step, and why",
+    "accept": "say that a change of a step's code does not matter",
+    "reproduce": "do a run again and compare every step byte by byte",
+    "data": "versions of data: add, log, diff, checkout, tag, gc, import, export",
+    "lineage": "where a model comes from, and what came of a dataset",
+    "scrub": "read stored bytes again and move damaged ones aside",
     "deploy": "roll a registered version out",
     "rollback": "go back to the previous champion at once",
     "up": "serve and keep watch on this machine",

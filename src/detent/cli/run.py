@@ -1,4 +1,4 @@
-"""`detent run`: the pipeline to a verdict."""
+"""`detent run`: the pipeline to a verdict, or nothing at all when nothing has changed."""
 
 from __future__ import annotations
 
@@ -8,52 +8,29 @@ import click
 
 
 @click.command("run")
-@click.option("--why", is_flag=True, help="Say for each step why it ran, or that nothing had changed.")
+@click.option("--why", is_flag=True, help="Say why each step ran, with the difference, or that nothing had changed.")
+@click.option("--hermetic", is_flag=True, help="Let steps read only their arguments and what they declare.")
+@click.option("--force", "forced", multiple=True, metavar="STEP", help="Run a step again and compare; `*` means all.")
+@click.option("--executor", default="local", show_default=True, help="Where steps run: local, ray, or ray://host:port.")
+@click.option("--workers", default=0, help="Processes of the local executor (default: one per core).")
 @click.pass_obj
-def command(folder: Path, why: bool) -> None:
+def command(folder: Path, why: bool, hermetic: bool, forced: tuple[str, ...], executor: str, workers: int) -> None:
     """Run the pipeline on everything known now, judge the candidate, and register it if the gate lets it in.
 
-    Ends with status 0 for a pass, 1 for a refusal, 2 for a failure.
+    Ends with status 0 for a pass (or a pipeline without a gate), 1 for a refusal, 2 for a failure.
     """
-    from rich.console import Console
+    from detent.loop.unchanged import Asked, unchanged
 
-    from detent.gate.render import table
-    from detent.loop.judge import is_pass
-    from detent.loop.train import log_folder, train
-    from detent.loop.workspace import open_workspace
-    from detent.pipeline import LocalExecutor
-    from detent.records.run import RunRequest
-    from detent.store.clock import iso
+    asked = Asked(hermetic=hermetic, executor=executor)
+    answer = None if forced else unchanged(folder, asked)
+    if answer is not None:
+        for step in answer.steps if why else ():
+            click.echo(f"  {step:20s} hit      unchanged")
+        click.echo(answer.said)
+        raise SystemExit(answer.status)
 
-    console = Console(highlight=False)
-    ws = open_workspace(folder)
-    executor = LocalExecutor(workers=2)
-    request = RunRequest(
-        reason="manual", detail="Asked for on the command line.", asked_at=iso(ws.now()), actor=ws.actor
-    )
-    try:
-        outcome = train(
-            ws,
-            request,
-            executor=executor,
-            progress=lambda step, state, detail: console.print(f"  {step:20s} {state:8s} [dim]{detail}[/dim]"),
-        )
-    finally:
-        executor.close()
-    if why:
-        for step in outcome.run.steps:
-            console.print(f"  {step.step:20s} {step.outcome:8s} {step.why}")
-    if outcome.verdict is None:
-        for step in outcome.run.steps:
-            if step.outcome == "failed":
-                console.print(f"[red]failed:[/red] {step.error}")
-        console.print(f"logs: {log_folder(ws, outcome.run.id)}")
-        raise SystemExit(2)
-    console.print(table(outcome.verdict, width=console.width))
-    if outcome.judged_in is not None:
-        console.print(f"nothing changed since {outcome.judged_in}: the same model from the same rows, judged then")
-    if outcome.version is not None:
-        console.print(
-            f"registered as version {outcome.version.number}; roll it out with: detent deploy {outcome.version.number}"
-        )
-    raise SystemExit(0 if is_pass(outcome.verdict) else 1)
+    from detent.cli.running import run_and_tell
+    from detent.pipeline.schedule import How
+
+    how = How(force=frozenset(forced), hermetic=hermetic)
+    raise SystemExit(run_and_tell(folder, asked, how=how, workers=workers, why=why))

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
 
 from detent.data.parts import bounds, list_parts, put_part
-from detent.data.source import place_of, read_bytes, read_table
+from detent.data.place import place_of
+from detent.data.source import read_file, read_table
+from detent.data.sources.decide import Remembered
+from detent.data.sources.fetch import Fetched, fetch, lineage
+from detent.data.stamp import ALWAYS, Stamp, is_outside, outside_stamp
 from detent.data.times import all_utc, utc_column
 from detent.errors import DataError, Place, did_you_mean
 from detent.records.project import Source
 from detent.records.snapshot import Part, Snapshot
 from detent.store.blobs import Blobs
 from detent.store.canonical import digest
+from detent.store.clock import parse
 
 SHOWN = 5  # duplicated keys that an error lists
 
@@ -37,31 +43,78 @@ _recent: OrderedDict[tuple[str, str | None, str | None], _Table] = OrderedDict()
 _RECENT_TABLES = 8
 
 
-def ingest(source: Source, *, folder: Path, blobs: Blobs, as_of: datetime | None) -> tuple[Snapshot, pl.DataFrame]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ingested:
+    """A snapshot, its rows, and what says whether a later ingestion could differ."""
+
+    snapshot: Snapshot
+    frame: pl.DataFrame
+    stamp: Stamp  # of the source as it was read; an equal one later means that it did not change
+    next_cut: datetime | None  # the first moment after `as_of` at which the cut holds another row; None: never
+    remembered: Remembered | None  # of a source outside: what the table `sources` should hold from now on
+    stale: str  # why rows of an earlier reading are used although the source did not answer; "": they are up to date
+
+
+def ingest(
+    source: Source,
+    *,
+    folder: Path,
+    blobs: Blobs,
+    as_of: datetime | None,
+    now: datetime | None = None,
+    remembered: Remembered | None = None,
+) -> Ingested:
     """Read a source, keep the rows whose `time` is at or before `as_of`, and store them as a snapshot.
 
-    Rows keep the file's order. Without a `time` column or without `as_of` every row is kept; with both, a row without
+    Rows keep the source's order. Without a `time` column or without `as_of` every row is kept; with both, a row without
     a time is left out: nobody can say that it was known. Datetimes come out in UTC (a time without a zone is UTC).
 
+    `remembered` is what is known of a source outside: one that has not changed since, as far as its `changes` can tell
+    by `now` (None: the machine's time), is not read again.
+
     Raises:
-        DataError: the file is missing, unreadable or empty, a declared column is missing, the time column holds no
+        DataError: the source is missing, unreadable or empty, a declared column is missing, the time column holds no
             times, no row is left by `as_of`, or a key stands twice (the first ones are listed with their row numbers).
+        UnreachableError: a source outside does not answer.
     """
-    table = _table(read_bytes(source, folder), source)
+    table, stamp, fetched = _read(source, folder, blobs, now or datetime.now(UTC), remembered)
     frame = _cut(table, source, as_of)
     if source.key is not None and not table.unique:
         _refuse_duplicates(frame, source, source.key)
     prefix = table.growing or frame.height == table.frame.height
     parts = [_part(table, frame, span, prefix, blobs) for span in bounds(frame.height)]
-    return list_parts(frame, parts, dataset=source.name, source=source.source, as_of=as_of, blobs=blobs), frame
+    return Ingested(
+        snapshot=list_parts(frame, parts, dataset=source.name, source=lineage(source), as_of=as_of, blobs=blobs),
+        frame=frame,
+        stamp=stamp,
+        next_cut=_next_cut(table, source, as_of),
+        remembered=fetched.remembered if fetched is not None else None,
+        stale=fetched.stale if fetched is not None else "",
+    )
 
 
-def _table(data: bytes, source: Source) -> _Table:
-    key = (digest(data), source.time, source.key)
+def _read(
+    source: Source, folder: Path, blobs: Blobs, now: datetime, remembered: Remembered | None
+) -> tuple[_Table, Stamp, Fetched | None]:
+    if not is_outside(source):
+        data, stamp = read_file(source, folder)
+        return _table(digest(data), lambda: read_table(data, source), source), stamp, None
+    found = fetch(source, folder=folder, blobs=blobs, now=now, remembered=remembered)
+    known = found.remembered
+    if found.stale:  # to be looked at again
+        stamp = Stamp(kind=ALWAYS, value=(known.asked,))
+    else:
+        stamp = outside_stamp(source, version=known.version, asked=parse(known.asked))
+    return _table(known.snapshot.id, lambda: found.frame, source), stamp, found
+
+
+def _table(contents: str, read: Callable[[], pl.DataFrame], source: Source) -> _Table:
+    """Return the parsed table of some contents, named by their digest."""
+    key = (contents, source.time, source.key)
     if key in _recent:
         _recent.move_to_end(key)
         return _recent[key]
-    frame = read_table(data, source)
+    frame = read()
     for role, column in (("time", source.time), ("key", source.key)):
         if column is not None and column not in frame.columns:
             raise _no_column(source, role, column, frame.columns)
@@ -77,6 +130,14 @@ def _table(data: bytes, source: Source) -> _Table:
     while len(_recent) > _RECENT_TABLES:
         _recent.popitem(last=False)
     return table
+
+
+def _next_cut(table: _Table, source: Source, as_of: datetime | None) -> datetime | None:
+    if source.time is None or as_of is None:
+        return None
+    times = table.frame[source.time]
+    later = times.filter(times > as_of).min()
+    return later if isinstance(later, datetime) else None
 
 
 def _cut(table: _Table, source: Source, as_of: datetime | None) -> pl.DataFrame:

@@ -1,38 +1,45 @@
-"""The bytes of a declared source and the table in them."""
+"""The bytes of a file of the project, and the table in bytes."""
 
 from __future__ import annotations
 
 import io
 from pathlib import Path
 
-import fsspec
 import polars as pl
 
-from detent.errors import DataError, DetentError, MissingExtraError, Place, did_you_mean
+from detent.data.place import place_of
+from detent.data.stamp import Stamp, file_stamp
+from detent.errors import DataError, DetentError, did_you_mean
 from detent.records.project import Source
 
-
-def place_of(source: Source, key: str = "source") -> Place:
-    """Return where detent.yaml declares a key of this dataset."""
-    return Place(file="detent.yaml", line=source.line, field=f"data.{source.name}.{key}")
+TRIES = 3  # attempts to read a file that somebody writes to
 
 
-def read_bytes(source: Source, folder: Path) -> bytes:
-    """Return the source's bytes, from a path relative to the project folder or from any URL that fsspec knows.
+def read_file(source: Source, folder: Path) -> tuple[bytes, Stamp]:
+    """Return a file's bytes, from a path relative to the project folder, and the stamp that it had all the while.
 
     Raises:
-        DataError: nothing is there (files with a similar name are suggested), or it can't be read.
-        MissingExtraError: the URL's kind needs a package that is not installed.
+        DataError: nothing is there (files with a similar name are suggested), it can't be read, or somebody writes to
+            it all the time.
     """
-    if "://" in source.source:
-        return _read_url(source)
     path = folder / source.source
-    try:
-        return path.read_bytes()
-    except FileNotFoundError as error:
-        raise _missing(source, path) from error
-    except OSError as error:
-        raise _unreadable(source, error) from error
+    for _ in range(TRIES):
+        before = file_stamp(path)
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError as error:
+            raise _missing(source, path) from error
+        except OSError as error:
+            raise _unreadable(source, error) from error
+        after = file_stamp(path)
+        if before.value[:5] == after.value[:5]:
+            return data, after
+    raise DataError(
+        what=f"dataset `{source.name}` changes while it is read",
+        why=f"{source.source} was written to during each of {TRIES} attempts, so its rows may be of two versions",
+        fix="write to another name first and rename the file when it is complete",
+        where=place_of(source),
+    )
 
 
 def read_table(data: bytes, source: Source) -> pl.DataFrame:
@@ -59,28 +66,6 @@ def read_table(data: bytes, source: Source) -> pl.DataFrame:
             fix="write the file again, as Parquet or as CSV in UTF-8",
             where=place_of(source),
         ) from error
-
-
-def _read_url(source: Source) -> bytes:
-    try:
-        with fsspec.open(source.source, "rb") as file:
-            return file.read()  # pyright: ignore[reportAttributeAccessIssue]  (an OpenFile gives one file)
-    except FileNotFoundError as error:
-        raise DataError(
-            what=f"dataset `{source.name}` is missing",
-            why=f"nothing is at {source.source}",
-            fix="put the data there, or correct the URL",
-            where=place_of(source),
-        ) from error
-    except ImportError as error:
-        raise MissingExtraError(
-            what=f"dataset `{source.name}` needs a package that is not installed",
-            why=_first_line(error),
-            fix="install the fsspec package for this kind of URL, for example `pip install s3fs` for s3://",
-            where=place_of(source),
-        ) from error
-    except (OSError, ValueError) as error:
-        raise _unreadable(source, error) from error
 
 
 def _missing(source: Source, path: Path) -> DataError:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from detent.errors import DetentError
 from detent.loop.mirror import mirror_aliases
 from detent.loop.notify import deliver
+from detent.loop.openlineage import emit
 from detent.loop.release import advance, release
 from detent.loop.traffic import Gateway
 from detent.loop.train import Outcome, train
@@ -47,6 +48,7 @@ class Controller:
         for window in windows_in_turn(self._ws):
             findings += watch(self._ws, window)
         deliver(self._ws)
+        emit(self._ws)
         return findings
 
     def tick_safely(self) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
@@ -11,27 +11,26 @@ import polars as pl
 from detent.errors import DetentError
 from detent.gate import store as verdicts
 from detent.loop.candidate import Candidate, Parts, make_candidate
+from detent.loop.checkout import checkout_fact
 from detent.loop.datasets import Datasets, feature_columns, ingest_all
 from detent.loop.judge import champion_version, is_pass, judge_candidate
 from detent.loop.mirror import mirror_run, mirror_version
-from detent.loop.workspace import Workspace
-from detent.pipeline.artifacts import InputFrame
-from detent.pipeline.executors.local import LocalExecutor
-from detent.pipeline.graph import build
-from detent.pipeline.run import RunResult, run
-from detent.pipeline.run import Workspace as PipelineWorkspace
+from detent.loop.openlineage import emit
+from detent.loop.steps import run_steps, silent
+from detent.loop.workspace import PipelineWorkspace, Workspace
+from detent.pipeline.executors.protocol import Executor
+from detent.pipeline.run import Order, RunResult
+from detent.pipeline.schedule import How, Progress
 from detent.predictions import labels
-from detent.project.code import load_callable
 from detent.records.check import Verdict
 from detent.records.event import Fact
 from detent.records.run import Run, RunRequest
 from detent.records.version import ModelVersion
 from detent.registry import versions
 from detent.store import ledger
+from detent.store.lock import awaited_lock
 from detent.training import Model
 from detent.trigger import store as triggers
-
-Progress = Callable[[str, str, str], None]  # (step, state, detail)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +45,9 @@ class Outcome:
     datasets: Datasets | None = None
 
 
-def train(ws: Workspace, request: RunRequest, *, executor: LocalExecutor, progress: Progress | None = None) -> Outcome:
+def train(
+    ws: Workspace, request: RunRequest, *, executor: Executor, progress: Progress | None = None, how: How | None = None
+) -> Outcome:
     """Train on everything known now, judge the candidate, and register it if the gate lets it in.
 
     Raises:
@@ -55,8 +56,16 @@ def train(ws: Workspace, request: RunRequest, *, executor: LocalExecutor, progre
     """
     run_id = _next_run(ws, request)
     try:
+        order = Order(request=request, how=how or How(), progress=progress or silent)
+        return _train(ws, run_id, executor=executor, order=order)
+    finally:
+        emit(ws)
+
+
+def _train(ws: Workspace, run_id: str, *, executor: Executor, order: Order) -> Outcome:
+    try:
         datasets = ingest_all(ws, ws.now())
-        result = _run_pipeline(ws, datasets, run_id, executor, progress)
+        result = run_steps(ws, datasets.snapshots, run_id=run_id, executor=executor, order=order)
     except DetentError as error:
         ws.record(_failed(ws, run_id, {"error": error.what, "why": error.why}))
         raise
@@ -65,17 +74,18 @@ def train(ws: Workspace, request: RunRequest, *, executor: LocalExecutor, progre
         ws.record(_failed(ws, run_id, {"step": broken.step, "error": broken.error}))
         return Outcome(run=result.run, datasets=datasets)
     ws.record(_succeeded(ws, result.run))
-    known = _judged_before(ws, result)
-    if known is not None:
-        return known
-    candidate = make_candidate(
-        ws, _parts(result), run=run_id, origin="pipeline", allowed=feature_columns(ws, datasets.frames)
-    )
-    ws.record(candidate_fact(ws, candidate, _made_of(result)))
-    verdict, version = submit(ws, candidate, datasets)
-    mirror_run(ws, result.run, candidate, verdict)
-    if version is not None:
-        mirror_version(ws, version)
+    with awaited_lock(ws.state / "judging.lock"):  # two runs at once make one candidate, not two of the same
+        known = _judged_before(ws, result)
+        if known is not None:
+            return replace(known, datasets=datasets)
+        candidate = make_candidate(
+            ws, _parts(result), run=run_id, origin="pipeline", allowed=feature_columns(ws, datasets.frames)
+        )
+        ws.record(candidate_fact(ws, candidate, _made_of(result)))
+        verdict, version = submit(ws, candidate, datasets)
+        mirror_run(ws, result.run, candidate, verdict)
+        if version is not None:
+            mirror_version(ws, version)
     return Outcome(run=result.run, candidate=candidate, verdict=verdict, version=version, datasets=datasets)
 
 
@@ -145,6 +155,7 @@ def candidate_fact(ws: Workspace, candidate: Candidate, parts: Mapping[str, str]
 
 def _next_run(ws: Workspace, request: RunRequest) -> str:
     """Number the run and write down that it starts, in one transaction: two at once get two numbers."""
+    checkout = checkout_fact(ws.folder)  # it asks git, which takes longer than a transaction should
     with ws.db.transaction() as tx:
         number = 1 + ledger.count_by_kind(tx).get("run.started", 0)
         run_id = f"run-{number:04d}"
@@ -153,35 +164,13 @@ def _next_run(ws: Workspace, request: RunRequest) -> str:
             subject=f"run:{run_id}",
             actor=ws.actor,
             payload={"pipeline": ws.project.pipeline, "reason": request.reason, "detail": request.detail},
+            observed=checkout,
         )
         ledger.append(tx, fact, ws.now())
         triggers.training_started(
             tx, ws.model, run=run_id, reason=request.reason, labelled_rows=labels.count(tx), now=ws.now()
         )
     return run_id
-
-
-def _run_pipeline(
-    ws: Workspace, datasets: Datasets, run_id: str, executor: LocalExecutor, progress: Progress | None
-) -> RunResult:
-    function = load_callable(ws.project.pipeline, ws.folder)
-    graph = build(function, inputs=tuple(datasets.frames), params=dict(ws.project.params))
-    inputs = {
-        name: InputFrame(digest=snapshot.id, parts=tuple(part.digest for part in snapshot.parts))
-        for name, snapshot in datasets.snapshots.items()
-    }
-    return run(
-        graph,
-        inputs=inputs,
-        workspace=PipelineWorkspace(folder=ws.folder, state=ws.state, blobs=ws.blobs, db=ws.db, clock=ws.clock),
-        run_id=run_id,
-        executor=executor,
-        progress=progress or _silent,
-    )
-
-
-def _silent(step: str, state: str, detail: str) -> None:
-    del step, state, detail
 
 
 def _parts(result: RunResult) -> Parts:
@@ -201,8 +190,8 @@ def _succeeded(ws: Workspace, run_record: Run) -> Fact:
         kind="run.succeeded",
         subject=f"run:{run_record.id}",
         actor=ws.actor,
-        payload={"steps": {step.step: step.outcome for step in run_record.steps}},
-        observed={"seconds": {step.step: round(step.seconds, 3) for step in run_record.steps}},
+        payload={"steps": {step.label: step.outcome for step in run_record.steps}},
+        observed={"seconds": {step.label: round(step.seconds, 3) for step in run_record.steps}},
     )
 
 
@@ -210,6 +199,6 @@ def _failed(ws: Workspace, run_id: str, payload: dict[str, object]) -> Fact:
     return Fact(kind="run.failed", subject=f"run:{run_id}", actor=ws.actor, payload=payload)
 
 
-def log_folder(ws: Workspace, run_id: str) -> Path:
+def log_folder(ws: PipelineWorkspace, run_id: str) -> Path:
     """Return where the steps' captured output lies."""
     return ws.state / "runs" / run_id

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -15,7 +16,7 @@ from detent.bundle.keys import load, load_or_create, public_bytes
 from detent.errors import Place, ProjectError, TamperedError, did_you_mean
 from detent.project.environment import read_environment
 from detent.records.event import Event, Fact
-from detent.records.project import Project
+from detent.records.project import PipelineProject, Project
 from detent.statistics.metrics import METRICS
 from detent.store import ledger
 from detent.store.atomic import unwritable
@@ -23,6 +24,8 @@ from detent.store.blobs import Blobs, open_blobs
 from detent.store.clock import Clock, SystemClock, VirtualClock
 from detent.store.database import Database, Transaction, open_database
 from detent.store.migrate import migrate
+
+W = TypeVar("W", bound="PipelineWorkspace")
 
 STATE = ".detent"
 CREATED = "state.created"  # the first event of a ledger
@@ -36,14 +39,15 @@ ROOMS = (
     "detent.predictions",
     "detent.monitor",
     "detent.trigger",
+    "detent.tracking",
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Workspace:
-    """An open project. `actor` is who appears in the ledger."""
+class PipelineWorkspace:
+    """An open project, with a model or without one. `actor` is who appears in the ledger."""
 
-    project: Project
+    project: PipelineProject
     state: Path  # the .detent folder
     db: Database
     blobs: Blobs
@@ -55,11 +59,6 @@ class Workspace:
     def folder(self) -> Path:
         """The project folder."""
         return Path(self.project.folder)
-
-    @property
-    def model(self) -> str:
-        """Name under which versions are registered: the project's."""
-        return self.project.name
 
     @property
     def public_key(self) -> bytes:
@@ -83,6 +82,18 @@ class Workspace:
             return ledger.append(tx, fact, self.now())
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workspace(PipelineWorkspace):
+    """An open project that makes a model."""
+
+    project: Project  # pyright: ignore[reportIncompatibleVariableOverride]  (frozen: narrowing it is safe)
+
+    @property
+    def model(self) -> str:
+        """Name under which versions are registered: the project's."""
+        return self.project.name
+
+
 def open_workspace(folder: Path, *, clock: Clock | None = None, actor: str | None = None) -> Workspace:
     """Read the project and open its state; both are created when they are new.
 
@@ -102,6 +113,25 @@ def open_unrecorded(folder: Path, *, clock: Clock | None = None, actor: str | No
     """Open a project like `open_workspace`, but write nothing into its ledger; who goes on calls `begin`."""
     project = projects.load(folder)
     check_metrics(project)
+    return _open(Workspace, project, clock, actor)
+
+
+def open_pipeline(folder: Path, *, clock: Clock | None = None, actor: str | None = None) -> PipelineWorkspace:
+    """Open a project that may have no model; one that has a `target` is opened as a whole `Workspace`.
+
+    Raises:
+        ProjectError: `detent.yaml` is wrong.
+        TamperedError: the state's signing key is gone, or is not the one that the state was begun with.
+        StoreError: the state folder can't be written.
+    """
+    project = projects.load_pipeline(folder)
+    if isinstance(project, Project):
+        check_metrics(project)
+        return _open(Workspace, project, clock, actor)
+    return _open(PipelineWorkspace, project, clock, actor)
+
+
+def _open(kind: type[W], project: PipelineProject, clock: Clock | None, actor: str | None) -> W:
     state = Path(project.folder) / STATE
     try:
         state.mkdir(parents=True, exist_ok=True)
@@ -109,8 +139,8 @@ def open_unrecorded(folder: Path, *, clock: Clock | None = None, actor: str | No
         raise unwritable(state, error) from error
     db = open_database(state / "detent.db")
     migrate(db, ROOMS)
-    return Workspace(
-        project=project,
+    return kind(
+        project=project,  # pyright: ignore[reportArgumentType]  (the caller pairs them)
         state=state,
         db=db,
         blobs=open_blobs(str(state / "blobs")),
@@ -120,7 +150,7 @@ def open_unrecorded(folder: Path, *, clock: Clock | None = None, actor: str | No
     )
 
 
-def begin(ws: Workspace) -> None:
+def begin(ws: PipelineWorkspace) -> None:
     """Write a new state's first event: with which key it was begun. A state that has events is left as it is.
 
     The key is `observed`: two replays with one seed have two keys and tell the same story.

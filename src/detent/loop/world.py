@@ -38,7 +38,9 @@ def open_world(ws: Workspace) -> World:
         DataError: a dataset is broken, or nothing lies between start and until.
     """
     project, plan = ws.project, ws.project.simulate
-    frames = {source.name: ingest(source, folder=ws.folder, blobs=ws.blobs, as_of=None)[1] for source in project.data}
+    frames = {
+        source.name: ingest(source, folder=ws.folder, blobs=ws.blobs, as_of=None).frame for source in project.data
+    }
     source = project.source(project.features.rows)
     key, when = str(source.key), str(source.time)
     times = frames[source.name][when]

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import traceback
 import typing
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from detent.errors import Place, ProjectError, did_you_mean
+from detent.errors import DetentError, Place, ProjectError, did_you_mean
 from detent.pipeline.authoring import Candidate, Pipeline, Step, drawing
+from detent.pipeline.failure import said
 from detent.pipeline.nodes import RESULT, Graph, Port
 from detent.pipeline.refs import Ref, ref_parts
 from detent.pipeline.sketch import Sketch, plain_argument
 
 
-def build(function: Callable[..., Any], *, inputs: Sequence[str], params: Mapping[str, object]) -> Graph:
-    """Return the graph that a pipeline's body wires.
+def build(
+    function: Callable[..., Any], *, inputs: Sequence[str], params: Mapping[str, object], folder: Path | None = None
+) -> Graph:
+    """Return the graph that a pipeline's body wires; `folder` is the project, whose files are named relative to it.
 
     Each parameter of the function is a dataset of `inputs`, a param, or has a default value. It returns a Candidate, a
     mapping of names to outputs, or one output (then its name is "result").
@@ -33,10 +38,14 @@ def build(function: Callable[..., Any], *, inputs: Sequence[str], params: Mappin
         )
     body = function.function if isinstance(function, Pipeline) else function
     arguments = _bind(body, inputs, params)
-    sketch = Sketch()
+    sketch = Sketch(folder, inputs)
     token = drawing.set(sketch)
     try:
         returned = body(**arguments)
+    except DetentError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise _body_error(body, error) from error
     finally:
         drawing.reset(token)
     return Graph(
@@ -46,6 +55,17 @@ def build(function: Callable[..., Any], *, inputs: Sequence[str], params: Mappin
         inputs=tuple(name for name in arguments if name in inputs),
         nodes=tuple(sketch.nodes),
         results=tuple(sorted(_results(returned, body.__name__).items())),
+    )
+
+
+def _body_error(body: Callable[..., Any], error: BaseException) -> ProjectError:
+    file = body.__code__.co_filename
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+    return ProjectError(
+        what=f"the body of pipeline `{body.__name__}` failed",
+        why=f"{type(error).__name__}: {said(error)}",
+        fix="mend the line below; a body only wires steps, so whatever may fail belongs into one",
+        where=Place(file=file, line=lines[-1] if lines else body.__code__.co_firstlineno),
     )
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+from detent.pipeline.options import Options
 
 RESULT = "result"  # name of the only output of a step that returns one value
 
@@ -28,24 +30,39 @@ class RecordPort:
     fields: tuple[tuple[str, Port], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A node runs only when the value at a port equals another."""
+
+    port: Port
+    equals: object  # None, a bool, a number or a text; True means "anything that is true"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """One call of a step."""
+    """One call of a step, or one call per item of a list."""
 
     name: str  # the function's name, with -2, -3 ... for further calls
     module: str  # Python module that holds the step
     attribute: str  # its name there
-    file: str  # absolute path of the module
+    file: str  # the module's file relative to the project folder; absolute when it lies outside
     arguments: tuple[tuple[str, object], ...]  # by parameter, sorted; values with Port and RecordPort as leaves
+    over: tuple[tuple[str, object], ...] = ()  # parameters that take one item each of a list or of a Port; () no map
+    conditions: tuple[Condition, ...] = ()  # all must hold
     outputs: tuple[str, ...]
     record: bool  # True: the step returns a NamedTuple or dataclass whose fields are the outputs
-    retries: int
-    timeout: float | None  # seconds
+    options: Options = field(default_factory=Options)
+
+    @property
+    def function(self) -> str:
+        """The step's function as the cache key and messages name it: "pipeline.py:train"."""
+        return f"{self.file or self.module}:{self.attribute}"
 
     @property
     def upstream(self) -> tuple[Port, ...]:
-        """Every port that its arguments need."""
-        return tuple(port for _, value in self.arguments for port in ports_in(value))
+        """Every port that it needs."""
+        wired = [port for _, value in (*self.arguments, *self.over) for port in ports_in(value)]
+        return (*wired, *(condition.port for condition in self.conditions))
 
     @property
     def records(self) -> tuple[RecordPort, ...]:

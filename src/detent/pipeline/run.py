@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
-import dataclasses
+import os
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from detent.errors import ProjectError, StepError
 from detent.pipeline import store
 from detent.pipeline.artifacts import PARQUET, Artifact, InputFrame
+from detent.pipeline.bundle_code import bundle_code
 from detent.pipeline.codecs.table import load
-from detent.pipeline.executors.protocol import Executor
+from detent.pipeline.document import Document, store_document
+from detent.pipeline.executors.protocol import Executor, Task
 from detent.pipeline.fingerprint.code import CodeReader
 from detent.pipeline.frame import framed_digest
-from detent.pipeline.lock import run_lock
-from detent.pipeline.nodes import Graph, Port
+from detent.pipeline.lease import SECONDS, is_alive, owner_name
+from detent.pipeline.nodes import Graph
 from detent.pipeline.plan import refuse_uncomparable
-from detent.pipeline.schedule import Schedule
+from detent.pipeline.planner import Planner
+from detent.pipeline.results import DONE, Results
+from detent.pipeline.schedule import How, Progress, Schedule
+from detent.pipeline.scratch import remove_left
+from detent.pipeline.tokens import refuse_impossible
 from detent.pipeline.workspace import Workspace
-from detent.records.run import Run, RunRequest
+from detent.records.run import WHOLE, Run, RunRequest
 from detent.store.blobs import Blobs
 from detent.store.clock import iso
-
-Progress = Callable[[str, str, str], None]  # (step, state, detail); state: start, hit, ran, retry, failed, skipped
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +37,7 @@ class RunResult:
     """A run that has ended, and what came out of it."""
 
     run: Run
-    outputs: Mapping[str, Artifact]  # by name, as the pipeline returned them; empty when the run failed
+    outputs: Mapping[str, Artifact]  # by name, as the pipeline returned them; without those of skipped steps
     errors: tuple[StepError, ...]  # one for each failed step
     code_digest: str  # of all code that the pipeline's steps reach
     environment_digest: str  # of the Python, detent and package versions that they use
@@ -63,6 +68,15 @@ class RunResult:
         return value
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What is asked for besides the graph: how to run it, and on whose request."""
+
+    request: RunRequest | None = None
+    how: How = field(default_factory=How)
+    progress: Progress = lambda *_: None
+
+
 def run(
     graph: Graph,
     *,
@@ -70,35 +84,69 @@ def run(
     workspace: Workspace,
     run_id: str,
     executor: Executor,
-    progress: Progress = lambda *_: None,
-    request: RunRequest | None = None,
+    order: Order | None = None,
 ) -> RunResult:
     """Bring every step of the graph to its result and return the run, whether it succeeded or failed.
 
-    A step is a hit when its code, what that reaches, its parameters, its inputs' bytes and its environment are those of
-    a stored result whose bytes are undamaged. A failed step leaves independent branches running; steps behind it are
-    skipped. The executor stays open: it belongs to the caller.
+    A step is a hit when its code, what that reaches, its parameters, its inputs' bytes, its environment and what else
+    it reads are those of a stored result whose bytes are undamaged. A failed step leaves independent branches running;
+    steps behind it are skipped. Several runs may go on at once: a step that two of them need is done by one. The
+    executor stays open: it belongs to the caller.
 
     Raises:
-        BusyError: another run is going on in this workspace.
         ProjectError: an input is missing, project code is no valid Python, or a parameter can't be compared.
         RefusedError: the run id was used before.
         StoreError: the database or the blob store can't be written.
     """
-    artifacts = _input_artifacts(graph, inputs)
+    order = order or Order()
+    artifacts = input_artifacts(graph, inputs)
     refuse_uncomparable(graph.nodes)
+    refuse_impossible(graph.nodes, executor.total())
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", run_id):
         raise ProjectError(
             what=f"`{run_id}` can't name a run", why="it becomes a folder name", fix="use letters, digits, . _ and -"
         )
-    with run_lock(workspace.state / "run.lock"):
-        reader = CodeReader(workspace.folder)
-        code = reader.code_of([(node.module, node.attribute) for node in graph.nodes])
-        schedule = Schedule(graph, artifacts, workspace=workspace, run_id=run_id, reader=reader, progress=progress)
-        ended = _finish(schedule, _begin(graph, workspace, run_id, request), workspace, executor)
+    document = Document(graph=graph, bundle=bundle_code(graph, workspace))
+    return run_document(document, artifacts, workspace=workspace, run_id=run_id, executor=executor, order=order)
+
+
+def run_document(
+    document: Document,
+    inputs: Mapping[str, Artifact],
+    *,
+    workspace: Workspace,
+    run_id: str,
+    executor: Executor,
+    order: Order,
+) -> RunResult:
+    """Run what a graph document says, with the code in the workspace's folder; see `run`."""
+    graph = document.graph
+    reader = CodeReader(workspace.folder)
+    code = reader.code_of([(node.module, node.attribute) for node in graph.nodes])
+    begun = _begin(document, inputs, workspace, run_id, order.request)
+    results = Results(run_id, document, inputs, workspace.db, workspace.blobs)
+    schedule = Schedule(
+        document,
+        workspace=workspace,
+        results=results,
+        planner=Planner(results, workspace, reader, pipeline=graph.name, run=run_id),
+        template=Task(
+            address=workspace.address,
+            graph=begun.graph,
+            run=run_id,
+            step="",
+            shard=WHOLE,
+            hermetic=order.how.hermetic,
+            code=framed_digest([str(workspace.folder), *sorted(code.files.items())]),
+        ),
+        how=order.how,
+        progress=order.progress,
+    )
+    ended = _finish(schedule, begun, workspace, executor)
+    there = [(name, port) for name, port in graph.results if results.state(port.source) == DONE]
     return RunResult(
         run=ended,
-        outputs={} if schedule.errors else {name: schedule.artifacts[port] for name, port in graph.results},
+        outputs={} if schedule.errors else {name: results.artifact(port) for name, port in there},
         errors=tuple(schedule.errors),
         code_digest=framed_digest(dict(code.components)),
         environment_digest=framed_digest(dict(code.environment)),
@@ -106,12 +154,32 @@ def run(
     )
 
 
-def _begin(graph: Graph, workspace: Workspace, run_id: str, request: RunRequest | None) -> Run:
-    started = iso(workspace.clock.now())
-    begun = Run(id=run_id, pipeline=graph.name, started_at=started, steps=(), state="running", request=request)
+def _begin(
+    document: Document, inputs: Mapping[str, Artifact], workspace: Workspace, run_id: str, request: RunRequest | None
+) -> Run:
+    begun = Run(
+        id=run_id,
+        pipeline=document.graph.name,
+        started_at=iso(workspace.clock.now()),
+        steps=(),
+        state="running",
+        request=request,
+        graph=store_document(document, workspace.blobs),
+    )
+    remove_left(workspace.state)
     with workspace.db.transaction() as tx:
-        store.begin_run(tx, begun)
+        for other in store.running(tx, besides=run_id):
+            lease = store.find_lease(tx, _run_key(other))
+            if lease is None or not lease.owner or not is_alive(lease.owner):  # it was killed
+                store.end_run(tx, other, state="failed", ended_at=begun.started_at)
+                store.drop_lease(tx, _run_key(other))
+        store.begin_run(tx, begun, inputs)
+        store.take_lease(tx, _run_key(run_id), owner=owner_name(os.getpid()), expires=time.time() + SECONDS)
     return begun
+
+
+def _run_key(run_id: str) -> str:
+    return f"run {run_id}"
 
 
 def _finish(schedule: Schedule, begun: Run, workspace: Workspace, executor: Executor) -> Run:
@@ -122,13 +190,20 @@ def _finish(schedule: Schedule, begun: Run, workspace: Workspace, executor: Exec
         state = "failed" if schedule.errors else "succeeded"
     finally:
         executor.cancel()  # only after an exception is anything still running
-        ended = dataclasses.replace(begun, steps=schedule.step_runs(), state=state)
         with workspace.db.transaction() as tx:
-            store.end_run(tx, ended)
+            store.end_run(tx, begun.id, state=state, ended_at=iso(workspace.clock.now()))
+            store.drop_lease(tx, _run_key(begun.id))
+    ended = store.load_run(workspace.db, begun.id)
+    assert ended is not None
     return ended
 
 
-def _input_artifacts(graph: Graph, inputs: Mapping[str, InputFrame]) -> dict[Port, Artifact]:
+def input_artifacts(graph: Graph, inputs: Mapping[str, InputFrame]) -> dict[str, Artifact]:
+    """Return the datasets that a pipeline takes, by name.
+
+    Raises:
+        ProjectError: one of them is not given.
+    """
     artifacts = {}
     for name in graph.inputs:
         if name not in inputs:
@@ -138,5 +213,5 @@ def _input_artifacts(graph: Graph, inputs: Mapping[str, InputFrame]) -> dict[Por
                 fix=f"declare `{name}` in the `data` section of detent.yaml",
             )
         frame = inputs[name]
-        artifacts[Port(name, "")] = Artifact(digest=frame.digest, kind=PARQUET, parts=frame.parts)
+        artifacts[name] = Artifact(digest=frame.digest, kind=PARQUET, parts=frame.parts)
     return artifacts

@@ -3,231 +3,259 @@
 from __future__ import annotations
 
 import dataclasses
+import heapq
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 
-from detent.errors import StepError
+from detent.errors import DetentError, StepError
 from detent.pipeline import store
 from detent.pipeline.artifacts import Artifact
-from detent.pipeline.codecs.table import discard_damaged
-from detent.pipeline.executors.protocol import Done, Ended, Executor, Job, Stored, StoredRecord
+from detent.pipeline.critical import critical_seconds
+from detent.pipeline.document import Document
+from detent.pipeline.execute import HIT, hit_row, log_name
+from detent.pipeline.executors.protocol import Done, Ended, Executor, Task
 from detent.pipeline.failure import step_error
-from detent.pipeline.fingerprint.code import Code, CodeReader
-from detent.pipeline.frame import framed_digest
-from detent.pipeline.nodes import Graph, Node, Port, RecordPort, replace_ports
-from detent.pipeline.plan import DAMAGED, UNCHANGED, Parts, key_of, parts_of, why
+from detent.pipeline.nodes import Node
+from detent.pipeline.planner import FORCED, Planned, Planner
+from detent.pipeline.readiness import READY, Skip, readiness
+from detent.pipeline.results import DONE, FAILED, SKIPPED, Results
+from detent.pipeline.results import Ended as StepEnded
 from detent.pipeline.retry import retry_delay
+from detent.pipeline.tokens import Tokens
 from detent.pipeline.workspace import Workspace
-from detent.records.run import StepRun
+from detent.records.run import WHOLE, StepRun
+from detent.store.clock import iso
 
-HIT, RAN, FAILED, SKIPPED = "hit", "ran", "failed", "skipped"
+RETRY, START = "retry", "start"
+Progress = Callable[[str, str, str], None]  # (step, state, detail); state: start, hit, ran, retry, failed, skipped
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class How:
+    """How a run goes about its steps."""
+
+    force: frozenset[str] = frozenset()  # steps to run even when they have a result; "*" means all
+    hermetic: bool = False
+
+    def forces(self, step: str) -> bool:
+        """True for a step that has to run whatever is stored."""
+        return step in self.force or "*" in self.force
+
+
+@dataclass(slots=True, order=True)
 class _Attempt:
-    """A step that is not in the cache and has to be done."""
+    """A call that is not in the cache and has to be made. The smallest one is the most urgent."""
 
-    node: Node
-    parts: Parts
-    files: Mapping[str, str]  # project files that were fingerprinted for it
-    key: str
-    why: str
-    number: int = 1
-    not_before: float = 0.0  # monotonic seconds
-    seconds: float = 0.0  # of all attempts so far
+    urgency: tuple[float, int, int]  # (-critical seconds, position in the graph, shard)
+    planned: Planned = field(compare=False)
+    why: str = field(compare=False)
+    number: int = field(compare=False, default=1)
+    not_before: float = field(compare=False, default=0.0)  # monotonic seconds
+    seconds: float = field(compare=False, default=0.0)  # of all attempts so far
 
 
 class Schedule:
-    """Moves a run forward: cached steps at once, the others through an executor, several at a time."""
+    """Moves a run forward: cached steps at once, the others through an executor, the longest way to the end first."""
 
     def __init__(
         self,
-        graph: Graph,
-        artifacts: Mapping[Port, Artifact],
+        document: Document,
         *,
         workspace: Workspace,
-        run_id: str,
-        reader: CodeReader,
-        progress: Callable[[str, str, str], None],
+        results: Results,
+        planner: Planner,
+        template: Task,
+        how: How,
+        progress: Progress,
     ) -> None:
-        self.artifacts = dict(artifacts)  # what is there so far
         self.errors: list[StepError] = []
-        self._graph = graph
+        self.rows: dict[tuple[str, int], StepRun] = {}
+        self._document = document
         self._workspace = workspace
-        self._run_id = run_id
-        self._reader = reader
+        self._results = results
+        self._planner = planner
+        self._template = template  # a task with everything but the step filled in
+        self._how = how
         self._progress = progress
-        self._done: dict[str, StepRun] = {}
-        self._waiting = list(graph.nodes)  # not planned yet
-        self._attempts: list[_Attempt] = []  # planned, not at work
-        self._working: dict[str, _Attempt] = {}
-        self._code = framed_digest([str(workspace.folder), *self._files().items()])
+        self._critical = critical_seconds(document.graph, store.mean_seconds(workspace.db))
+        self._followers = _followers(document)
+        self._open = {node.name for node in document.graph.nodes}  # not ended
+        self._begun: set[str] = set()  # planned, as a whole
+        self._queue: list[_Attempt] = []  # ready, by urgency
+        self._delayed: list[_Attempt] = []
+        self._working: dict[tuple[str, int], _Attempt] = {}
+        self._same: dict[str, list[_Attempt]] = {}  # key at work -> calls that wait for its result
+        self._unwritten: list[StepRun] = []
 
     def finish(self, executor: Executor) -> None:
-        """Go on until every step has ended."""
-        while self._waiting or self._attempts or self._working:
-            self._plan_ready()
-            self._start_attempts(executor)
-            if self._working or self._attempts:
-                for ended in executor.wait(self._delay()):
+        """Go on until every step has ended; what ended is in the tables even when this raises."""
+        tokens = Tokens(executor.total())
+        try:
+            self._advance(list(self._document.graph.nodes))
+            while self._queue or self._delayed or self._working:
+                self._write()  # before anything starts that reads it
+                self._start_attempts(executor, tokens)
+                for ended in executor.wait(self._pause()):
+                    tokens.give_back(ended.task)
                     self._settle(ended)
+        finally:
+            self._write()
+            self._planner.save()
 
-    def step_runs(self) -> tuple[StepRun, ...]:
-        """Return what became of each step that has ended, in the graph's order."""
-        return tuple(self._done[node.name] for node in self._graph.nodes if node.name in self._done)
+    def _advance(self, nodes: list[Node]) -> None:
+        """Plan these nodes and, as far as they end at once, all that follows them."""
+        waiting = list(reversed(nodes))
+        while waiting:
+            node = waiting.pop()
+            if node.name not in self._open:
+                continue
+            if node.name not in self._begun:
+                self._begin(node)
+            if self._results.state(node.name) is not None:
+                self._open.discard(node.name)
+                waiting += [self._document.node(name) for name in reversed(self._followers[node.name])]
 
-    def _plan_ready(self) -> None:
-        """Plan every step whose inputs are there; hits make more of them ready, and failures skip what follows."""
-        moved = True
-        while moved:
-            moved = False
-            for node in list(self._waiting):
-                blockers = [port.source for port in node.upstream if self._ended_badly(port.source)]
-                ready = all(port in self.artifacts for port in node.upstream)
-                if blockers or ready:
-                    self._waiting.remove(node)
-                    moved = True
-                if blockers:
-                    self._skip(node, blockers[0])
-                elif ready:
-                    self._plan(node)
+    def _begin(self, node: Node) -> None:
+        try:
+            state = readiness(node, self._results)
+            if isinstance(state, Skip):
+                self._begun.add(node.name)
+                self._skip(node, state.reason)
+            elif state == READY:
+                self._begun.add(node.name)
+                for shard in range(self._results.width(node)) if node.over else [WHOLE]:
+                    self._plan(node, shard)
+        except DetentError as error:  # it can't even be planned
+            self._begun.add(node.name)
+            self._fail(_unplanned(node, error), StepRun(step=node.name, outcome=FAILED, why=error.what))
 
-    def _plan(self, node: Node) -> None:
-        code = self._code_of(node)
-        parts = parts_of(node, f"{self._file(node) or node.module}:{node.attribute}", code, self.artifacts)
-        key = key_of(parts)
-        outputs = store.find_outputs(self._workspace.db, key)
-        if outputs is None:
-            reason = why(parts, store.previous_parts(self._workspace.db, self._graph.name, node.name))
-        elif discard_damaged(outputs.values(), self._workspace.blobs):
-            reason = DAMAGED
-        else:
-            self._keep(node, outputs)
-            self._end(_row(node, HIT, UNCHANGED, key=key, outputs=_digests(outputs)), UNCHANGED)
+    def _plan(self, node: Node, shard: int) -> None:
+        planned = self._planner.plan(node, shard)
+        entry, why = (None, FORCED) if self._how.forces(node.name) else self._planner.find(planned)
+        if entry is not None:
+            self._end(hit_row(planned, entry), dict(entry.outputs), "unchanged", written=False)
             return
-        self._attempts.append(_Attempt(node, parts, code.files, key, reason))
+        urgency = (-self._critical[node.name], self._document.positions[node.name], shard)
+        heapq.heappush(self._queue, _Attempt(urgency, planned, why))
 
-    def _code_of(self, node: Node) -> Code:
-        # The class of an input, when the project has it, is code that the step runs without naming it.
-        types = [artifact.type for artifact in map(self.artifacts.__getitem__, node.upstream) if artifact.type]
-        types += [record.type for record in node.records]
-        names = [(module, path.partition(".")[0]) for module, _, path in (kind.partition(":") for kind in types)]
-        return self._reader.code_of([(node.module, node.attribute), *names])
-
-    def _start_attempts(self, executor: Executor) -> None:
+    def _start_attempts(self, executor: Executor, tokens: Tokens) -> None:
         now = time.monotonic()
-        for attempt in [one for one in self._attempts if one.not_before <= now][: executor.free()]:
-            self._attempts.remove(attempt)
-            self._working[attempt.node.name] = attempt
-            self._progress(attempt.node.name, "start", attempt.why)
-            executor.start(self._job(attempt))
+        for attempt in [one for one in self._delayed if one.not_before <= now]:
+            self._delayed.remove(attempt)
+            heapq.heappush(self._queue, attempt)
+        held: list[_Attempt] = []
+        while self._queue and tokens.slots:
+            attempt = heapq.heappop(self._queue)
+            task = self._task(attempt)
+            if attempt.planned.key in self._same and not task.force:
+                self._same[attempt.planned.key].append(attempt)  # its result will be this one's
+            elif tokens.take(task):
+                self._same.setdefault(attempt.planned.key, [])
+                self._working[task.step, task.shard] = attempt
+                self._progress(_label(attempt), START, attempt.why)
+                executor.start(task)
+            else:
+                held.append(attempt)  # a smaller one may still fit
+        for attempt in held:
+            heapq.heappush(self._queue, attempt)
 
-    def _delay(self) -> float | None:
+    def _pause(self) -> float | None:
         """Return the seconds until the next delayed attempt may start; None when there is none to wait for."""
-        pauses = [attempt.not_before - time.monotonic() for attempt in self._attempts]
-        return max(0.0, min(pauses)) if pauses and min(pauses) > 0 else (None if self._working else 0.0)
+        if not self._delayed:
+            return None if self._working else 0.0
+        return max(0.0, min(attempt.not_before for attempt in self._delayed) - time.monotonic())
 
     def _settle(self, ended: Ended) -> None:
-        attempt = self._working.pop(ended.job.step)
+        attempt = self._working.pop((ended.task.step, ended.task.shard))
+        node = attempt.planned.node
         attempt.seconds += ended.seconds
+        followers = [node]
         if isinstance(ended.outcome, Done):
-            self._commit(attempt, dict(ended.outcome.outputs))
-            return
-        delay = retry_delay(ended.outcome, attempt.number, attempt.node.retries)
-        error = step_error(ended, ended.job.log)
-        if delay is None:
-            self._fail(attempt, error)
-            return
-        self._progress(attempt.node.name, "retry", error.why)
-        attempt.number += 1
-        attempt.not_before = time.monotonic() + delay
-        self._attempts.append(attempt)
+            row = dataclasses.replace(ended.outcome.step_run, seconds=attempt.seconds)
+            detail = f"{attempt.seconds:.2f} s" if row.outcome != HIT else "another run has made it meanwhile"
+            self._end(row, dict(ended.outcome.outputs), detail, written=True)
+        else:
+            self._failed(attempt, ended)
+        for same in self._same.pop(attempt.planned.key, []):
+            self._plan(same.planned.node, same.planned.shard)
+            followers.append(same.planned.node)
+        self._advance(followers)
 
-    def _commit(self, attempt: _Attempt, outputs: dict[str, Artifact]) -> None:
-        """The blobs are there already; one transaction makes them the step's result."""
-        edited = self._reader.edited(attempt.files)
-        if edited is not None:
-            self._fail(attempt, _edited(attempt.node, edited))
+    def _failed(self, attempt: _Attempt, ended: Ended) -> None:
+        node, task = attempt.planned.node, ended.task
+        error = step_error(ended, name=_label(attempt), log=str(self._workspace.state / log_name(task)))
+        delay = retry_delay(ended.outcome, attempt.number, node.options, seed=attempt.planned.key)
+        if delay is not None:
+            self._progress(_label(attempt), RETRY, f"{error.why}; again in {delay:.1f} s")
+            attempt.number += 1
+            attempt.not_before = time.monotonic() + delay
+            self._delayed.append(attempt)
             return
-        row = dataclasses.replace(self._attempted(attempt, RAN), outputs=_digests(outputs))
-        with self._workspace.db.transaction() as tx:
-            store.commit_step(tx, row, parts=attempt.parts, outputs=outputs, now=self._workspace.clock.now())
-        self._keep(attempt.node, outputs)
-        self._end(row, f"{attempt.seconds:.2f} s")
+        row = StepRun(
+            step=node.name, shard=task.shard, outcome=FAILED, why=attempt.why, key=attempt.planned.key,
+            seconds=attempt.seconds, attempts=attempt.number, log=log_name(task), inputs=attempt.planned.inputs,
+        )  # fmt: skip
+        self._fail(error, row)
 
-    def _fail(self, attempt: _Attempt, error: StepError) -> None:
+    def _fail(self, error: StepError, row: StepRun) -> None:
         self.errors.append(error)
-        self._end(dataclasses.replace(self._attempted(attempt, FAILED), error=str(error)), error.what)
+        self._end(dataclasses.replace(row, error=str(error)), {}, error.what, written=False)
 
-    def _attempted(self, attempt: _Attempt, outcome: str) -> StepRun:
-        row = _row(attempt.node, outcome, attempt.why, key=attempt.key)
-        log = self._log(attempt)
-        return dataclasses.replace(row, seconds=attempt.seconds, attempts=attempt.number, log=log)
+    def _skip(self, node: Node, reason: str) -> None:
+        self._end(StepRun(step=node.name, outcome=SKIPPED, why=reason), {}, reason, written=False)
 
-    def _skip(self, node: Node, blocker: str) -> None:
-        reason = f"`{blocker}` {self._done[blocker].outcome}"
-        self._end(_row(node, SKIPPED, reason), reason)
+    def _end(self, row: StepRun, outputs: Mapping[str, Artifact], detail: str, *, written: bool) -> None:
+        if not written:
+            row = dataclasses.replace(row, ended_at=iso(self._workspace.clock.now()))
+            self._unwritten.append(row)
+        self.rows[row.step, row.shard] = row
+        state = row.outcome if row.outcome in (FAILED, SKIPPED) else DONE
+        self._results.note(row.step, row.shard, StepEnded(state, outputs))
+        self._progress(row.label, row.outcome, detail)
+        for warning in row.warnings:
+            self._progress(row.label, "warning", warning)
 
-    def _end(self, step_run: StepRun, detail: str) -> None:
-        self._done[step_run.step] = step_run
-        self._progress(step_run.step, step_run.outcome, detail)
+    def _write(self) -> None:
+        if self._unwritten:
+            with self._workspace.db.transaction() as tx:
+                rows = [(self._document.positions[row.step], row) for row in self._unwritten]
+                store.set_step_runs(tx, self._template.run, rows)
+            self._unwritten.clear()
 
-    def _keep(self, node: Node, outputs: Mapping[str, Artifact]) -> None:
-        self.artifacts.update({Port(node.name, name): artifact for name, artifact in outputs.items()})
-
-    def _ended_badly(self, name: str) -> bool:
-        return name in self._done and self._done[name].outcome in (FAILED, SKIPPED)
-
-    def _job(self, attempt: _Attempt) -> Job:
-        node = attempt.node
-        return Job(
+    def _task(self, attempt: _Attempt) -> Task:
+        node = attempt.planned.node
+        return dataclasses.replace(
+            self._template,
             step=node.name,
+            shard=attempt.planned.shard,
             attempt=attempt.number,
-            module=node.module,
-            attribute=node.attribute,
-            file=self._file(node),
-            folder=str(self._workspace.folder.resolve()),
-            arguments={name: replace_ports(value, self._stored) for name, value in node.arguments},
-            outputs=node.outputs,
-            record=node.record,
-            timeout=node.timeout,
-            log=str(self._workspace.state / self._log(attempt)),
-            blobs=self._workspace.blobs,
-            code=self._code,
+            key=attempt.planned.key,
+            why=attempt.why,
+            force=self._how.forces(node.name),
+            now=iso(self._workspace.clock.now()),
+            timeout=node.options.timeout,
+            memory=node.options.memory,
+            cpu=node.options.cpu,
+            gpu=node.options.gpu,
         )
 
-    def _stored(self, port: Port | RecordPort) -> Stored | StoredRecord:
-        if isinstance(port, Port):
-            return Stored(self.artifacts[port])
-        return StoredRecord(port.type, tuple((name, self.artifacts[field]) for name, field in port.fields))
 
-    def _file(self, node: Node) -> str:
-        """Return the step's file relative to the project; "" when it is installed from elsewhere."""
-        path, folder = Path(node.file).resolve(), self._workspace.folder.resolve()
-        return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else ""
-
-    def _files(self) -> Mapping[str, str]:
-        return self._reader.code_of([(node.module, node.attribute) for node in self._graph.nodes]).files
-
-    def _log(self, attempt: _Attempt) -> str:
-        return f"runs/{self._run_id}/{attempt.node.name}.{attempt.number}.log"
+def _label(attempt: _Attempt) -> str:
+    name, shard = attempt.planned.node.name, attempt.planned.shard
+    return name if shard == WHOLE else f"{name}[{shard}]"
 
 
-def _row(node: Node, outcome: str, why: str, *, key: str = "", outputs: tuple[tuple[str, str], ...] = ()) -> StepRun:
-    return StepRun(
-        step=node.name, outcome=outcome, why=why, key=key, seconds=0.0, attempts=0, log="", outputs=outputs
-    )  # fmt: skip
+def _followers(document: Document) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {node.name: [] for node in document.graph.nodes}
+    for node in document.graph.nodes:
+        for source in dict.fromkeys(port.source for port in node.upstream):
+            if source in found:
+                found[source].append(node.name)
+    return found
 
 
-def _digests(outputs: Mapping[str, Artifact]) -> tuple[tuple[str, str], ...]:
-    return tuple((name, artifact.digest) for name, artifact in outputs.items())
-
-
-def _edited(node: Node, file: str) -> StepError:
+def _unplanned(node: Node, error: DetentError) -> StepError:
     return StepError(
-        what=f"{file} was edited while step `{node.name}` ran",
-        why="nobody can say which version of the code made the result, so it is not kept",
-        fix="run again",
+        what=f"step `{node.name}` can't run: {error.what}", why=error.why, fix=error.fix, where=error.where
     )

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import inspect
 import sys
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 from detent.errors import Place, ProjectError
 from detent.pipeline.authoring import Step
-from detent.pipeline.nodes import RESULT, Node, Port, RecordPort
+from detent.pipeline.nodes import RESULT, Condition, Node, Port, RecordPort
 from detent.pipeline.refs import Ref, caller_place, ref_parts
 
 
 class Sketch:
     """The drawing of one pipeline: nodes in the order of the calls."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path | None, inputs: Iterable[str]) -> None:
         self.nodes: list[Node] = []
-        self._calls: dict[str, int] = {}
+        self._folder = None if folder is None else folder.resolve()
+        self._calls = dict.fromkeys(inputs, 1)  # by name: a step that is called like a dataset gets another one
+        self._conditions: list[Condition] = []
 
-    def add(self, step: Step[Any, Any], args: tuple[object, ...], kwargs: dict[str, object]) -> Ref:
+    def add(
+        self, step: Step[Any, Any], args: tuple[object, ...], kwargs: dict[str, object], over: dict[str, object]
+    ) -> Ref:
         """Note a call and return the promise of its result."""
         function = step.function
         name = function.__name__
@@ -33,27 +39,49 @@ class Sketch:
         module, attribute = _address(step)
         record = _record_type(function)
         fields = () if record is None else _fields(record)
+        arguments = _bind(step, args, {**kwargs, **over})
         self.nodes.append(
             Node(
                 name=name,
                 module=module,
                 attribute=attribute,
-                file=str(getattr(sys.modules[module], "__file__", "")),
-                arguments=_arguments(step, args, kwargs),
+                file=self._file(module),
+                arguments=tuple(sorted((key, plain_argument(value)) for key, value in arguments if key not in over)),
+                over=tuple(sorted((key, _items(step, key, value)) for key, value in arguments if key in over)),
+                conditions=tuple(self._conditions),
                 outputs=fields or (RESULT,),
                 record=record is not None,
-                retries=step.retries,
-                timeout=step.timeout,
+                options=step.options,
             )
         )
         if record is None:
             return Ref(name, RESULT)
         return Ref(name, "", fields, f"{record.__module__}:{record.__qualname__}")
 
+    @contextlib.contextmanager
+    def condition(self, flag: object, equals: object) -> Iterator[None]:
+        """Put a condition on every call in the block."""
+        port = plain_argument(flag)
+        if not isinstance(port, Port) or type(equals) not in (bool, int, float, str, type(None)):
+            raise ProjectError(
+                what="`when` needs the output of a step, and a plain value to compare it with",
+                why=f"it got {flag!r} and {equals!r}",
+                fix="write `if` for values known already; give one output, and equals a number, a text or a bool",
+                where=caller_place(),
+            )
+        self._conditions.append(Condition(port, equals))
+        try:
+            yield
+        finally:
+            self._conditions.pop()
 
-def _arguments(
-    step: Step[Any, Any], args: tuple[object, ...], kwargs: dict[str, object]
-) -> tuple[tuple[str, object], ...]:
+    def _file(self, module: str) -> str:
+        path = Path(str(getattr(sys.modules[module], "__file__", None) or "")).resolve()
+        inside = self._folder is not None and path.is_relative_to(self._folder)
+        return path.relative_to(self._folder).as_posix() if inside else ""  # pyright: ignore[reportArgumentType]
+
+
+def _bind(step: Step[Any, Any], args: tuple[object, ...], kwargs: dict[str, object]) -> list[tuple[str, object]]:
     try:
         bound = inspect.signature(step.function).bind(*args, **kwargs)
     except TypeError as error:
@@ -71,7 +99,22 @@ def _arguments(
                 fix="name each parameter; pass a list or a dict for a varying number",
                 where=caller_place(),
             )
-    return tuple(sorted((name, plain_argument(value)) for name, value in bound.arguments.items()))
+    return list(bound.arguments.items())
+
+
+def _items(step: Step[Any, Any], name: str, value: object) -> object:
+    """Return what a fan-out goes over: a port whose value will be a list, or the list itself."""
+    plain = plain_argument(list(value) if isinstance(value, range) else value)
+    if isinstance(plain, Port | list):
+        return plain
+    if isinstance(plain, tuple):
+        return list(plain)
+    raise ProjectError(
+        what=f"`{step.function.__name__}.map({name}=...)` got no list",
+        why=f"it is {value!r}",
+        fix="give a list, a range, or the output of a step that returns a list",
+        where=caller_place(),
+    )
 
 
 def plain_argument(value: object) -> object:

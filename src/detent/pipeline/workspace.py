@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from detent.store.blobs import Blobs
+from detent.store.blobs import Blobs, open_blobs
 from detent.store.clock import Clock
-from detent.store.database import Database
+from detent.store.database import Database, open_database
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,7 +15,45 @@ class Workspace:
     """The places and ports that every run of a project shares."""
 
     folder: Path  # the project
-    state: Path  # logs (`runs/<id>/`) and the run lock
+    state: Path  # logs (`runs/<id>/`) and scratch folders
     blobs: Blobs
     db: Database
     clock: Clock
+    blobs_url: str = ""  # where `blobs` is; "" means `blobs` in the state folder
+
+    @property
+    def address(self) -> Address:
+        """How another process finds it."""
+        return Address(
+            folder=str(self.folder.resolve()),
+            state=str(self.state.resolve()),
+            database=str(self.db.path.resolve()),
+            blobs=self.blobs_url or str((self.state / "blobs").resolve()),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """A workspace as texts, which can be sent to other processes and machines."""
+
+    folder: str
+    state: str
+    database: str
+    blobs: str
+
+
+def open_address(address: Address, clock: Clock) -> Workspace:
+    """Open a workspace in this process; its database has to be closed again.
+
+    Raises:
+        StoreError: the database or the blob store can't be opened.
+    """
+    state = Path(address.state)
+    return Workspace(
+        folder=Path(address.folder),
+        state=state,
+        blobs=open_blobs(address.blobs, cache=state / "cache"),
+        db=open_database(Path(address.database)),
+        clock=clock,
+        blobs_url=address.blobs,
+    )

@@ -4,6 +4,17 @@ In: a folder. Out: one frozen record in which every reference was checked, or an
 The only package that reads the environment. It knows nothing about data, models or servers.
 """
 
-from detent.project.load import load
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["load"]
+if TYPE_CHECKING:
+    from detent.project.declaration import load, load_pipeline
+
+__all__ = ["load", "load_pipeline"]
+
+
+def __getattr__(name: str) -> Any:
+    # Names load on first use: parsing detent.yaml takes libraries that a run in which nothing changed does without.
+    if name not in __all__:
+        raise AttributeError(f"module 'detent.project' has no attribute {name!r}")
+    return getattr(import_module("detent.project.declaration"), name)

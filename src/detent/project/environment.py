@@ -44,6 +44,22 @@ def read_secret(name: str) -> Secret | None:
     return Secret(value) if value else None
 
 
+def read_variable(name: str) -> str | None:
+    """Return an environment variable that a step declares to read, or None."""
+    return os.environ.get(name)
+
+
+def all_variables() -> dict[str, str]:
+    """Return the whole environment, for a process that is to run as if it were this one."""
+    return dict(os.environ)
+
+
+def become(variables: dict[str, str]) -> None:
+    """Make the environment of this process be these variables."""
+    os.environ.clear()
+    os.environ.update(variables)
+
+
 def _user() -> str:
     try:
         return getpass.getuser()

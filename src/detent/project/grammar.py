@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedEOF, UnexpectedInput, UnexpectedToken
-from lark.exceptions import VisitError
+from lark import Lark, Token, Transformer
 
 from detent.project.durations import BYTES, SECONDS
+from detent.project.lines import GrammarError, offset_of, read_line
 from detent.records.check import Check
 
 _GRAMMAR = r"""
@@ -62,44 +62,13 @@ _ALWAYS_ON = ("baseline", "overlap", "provenance")
 _LEAKAGE = "leakage"
 
 
-class GrammarError(ValueError):
-    """A gate expression that can't be read. `offset` counts characters from the start of the expression."""
-
-    def __init__(self, message: str, offset: int) -> None:
-        super().__init__(message)
-        self.offset = offset
-
-
 def parse_check(text: str, line: int) -> Check:
     """Turn one line of the gate section into a Check.
 
     Raises:
         GrammarError: with what was expected, and where.
     """
-    try:
-        parsed: Any = _parser().parse(text)
-    except UnexpectedEOF as error:
-        raise GrammarError(f"the check ends too early; expected {_words(set(error.expected))}", len(text)) from error
-    except UnexpectedToken as error:
-        if error.token.type == "$END":
-            raise GrammarError(
-                f"the check ends too early; expected {_words(set(error.expected))}", len(text)
-            ) from error
-        raise GrammarError(
-            f"unexpected `{error.token}`; expected {_words(set(error.expected))}", error.pos_in_stream or 0
-        ) from error
-    except UnexpectedCharacters as error:
-        expected = _words(error.allowed or set())
-        raise GrammarError(
-            f"unexpected `{text[error.pos_in_stream]}`; expected {expected}", error.pos_in_stream
-        ) from error
-    except UnexpectedInput as error:
-        raise GrammarError(str(error), error.pos_in_stream or 0) from error
-    try:
-        return _Build(text, line).transform(parsed)
-    except VisitError as error:
-        # The library wraps what a callback raises.
-        raise (error.orig_exc if isinstance(error.orig_exc, GrammarError) else error) from error
+    return read_line(text, _parser(), _Build(text, line), words=_WORDS, noun="check")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +97,9 @@ class _Build(Transformer[Token, Check]):
         percent = float(parts[0])
         if not 50.0 <= percent < 100.0:
             raise GrammarError(
-                f"{percent:g}% is no confidence; give at least 50% and less than 100%", _offset(parts[0])
+                f"{percent:g}% is no confidence; give at least 50% and less than 100%", offset_of(parts[0])
             )
-        return percent / 100.0, _offset(parts[0])
+        return percent / 100.0, offset_of(parts[0])
 
     def margin(self, parts: list[Any]) -> float:
         size = _worth("versus", "the margin", parts[1])
@@ -141,7 +110,7 @@ class _Build(Transformer[Token, Check]):
         kind = _kind(metric)
         if kind != "threshold" and not op.startswith("<"):
             raise GrammarError(
-                f"`{metric} {op}` asks for more of it; write {_limit_example(kind, metric)}", _offset(op)
+                f"`{metric} {op}` asks for more of it; write {_limit_example(kind, metric)}", offset_of(op)
             )
         threshold = _worth(kind, f"`{metric}`", value)
         if kind == _LEAKAGE:
@@ -177,7 +146,7 @@ class _Build(Transformer[Token, Check]):
 def _kind(metric: Token) -> str:
     """Return the kind of check that a line `metric <= number` asks for."""
     if metric in _ALWAYS_ON:
-        raise GrammarError(f"`{metric}` is always on and has no limit to set; remove the line", _offset(metric))
+        raise GrammarError(f"`{metric}` is always on and has no limit to set; remove the line", offset_of(metric))
     if metric in ("size", _LEAKAGE):
         return str(metric)
     return "latency" if metric.startswith("latency") else "threshold"
@@ -188,18 +157,18 @@ def _check_is_metric(metric: Token) -> None:
     kind = _kind(metric)
     if kind != "threshold":
         raise GrammarError(
-            f"`{metric}` takes a fixed limit only; write {_limit_example(kind, metric)}", _offset(metric)
+            f"`{metric}` takes a fixed limit only; write {_limit_example(kind, metric)}", offset_of(metric)
         )
 
 
 def _check_leakage(op: Token, value: _Quantity, limit: float, confidence: tuple[float, int] | None) -> None:
     example = _limit_example(_LEAKAGE, _LEAKAGE)
     if op != "<=":
-        raise GrammarError(f"the limit of leakage is written with `<=`; write {example}", _offset(op))
+        raise GrammarError(f"the limit of leakage is written with `<=`; write {example}", offset_of(op))
     if not 0.5 <= limit <= 1.0:
         raise GrammarError(
             f"{value.text} is no limit for leakage; give a number between 0.5 and 1, such as {example}",
-            _offset(value.number),
+            offset_of(value.number),
         )
     if confidence is not None:
         raise GrammarError(f"leakage has no confidence; write {example}", confidence[1])
@@ -213,12 +182,12 @@ def _worth(kind: str, subject: str, value: _Quantity) -> float:
         if kind == "latency":
             raise GrammarError(
                 f"{value.number} of what? {subject} needs a unit ({', '.join(units)}); write {_EXAMPLES[kind]}",
-                _offset(value.number),
+                offset_of(value.number),
             )
         return number
     if unit not in units:
         takes = f"one of {', '.join(units)}, such as {_EXAMPLES[kind]}" if kind in _UNITS else "no unit but %"
-        raise GrammarError(f"the unit `{unit}` does not fit: {subject} takes {takes}", _offset(unit))
+        raise GrammarError(f"the unit `{unit}` does not fit: {subject} takes {takes}", offset_of(unit))
     return number * units[str(unit)]
 
 
@@ -226,15 +195,6 @@ def _limit_example(kind: str, metric: str) -> str:
     return f"`{metric} <= {_EXAMPLES.get(kind, '0.999')}`"
 
 
-def _offset(token: Token) -> int:
-    return token.start_pos or 0
-
-
 @cache
 def _parser() -> Lark:
     return Lark(_GRAMMAR, parser="lalr", maybe_placeholders=True)
-
-
-def _words(expected: set[str]) -> str:
-    names = sorted({_WORDS.get(name, name.lower()) for name in expected})
-    return " or ".join(names) if names else "something else"

@@ -96,6 +96,14 @@ class Value:
             raise self.error(f"`{value}` is not known here", did_you_mean(value, known))
         return value
 
+    def code(self) -> str:
+        """Return the name of Python code: `file.py:name`."""
+        spec = self.text()
+        file, colon, name = spec.partition(":")
+        if not colon or not file.endswith(".py") or not name.isidentifier():
+            raise self.error(f"`{spec}` does not name Python code", "write file.py:name, such as pipeline.py:retrain")
+        return spec
+
     def parsed(self, parse: Callable[[str], T]) -> T:
         """Return what a parser makes of the text; its ValueError becomes our error."""
         text = self.text()

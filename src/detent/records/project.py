@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from detent.records.check import Check
+from detent.records.expectation import FAIL, Expectation, Suite
+from detent.records.lineage import LineagePlan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """How a change of a source outside the project folder is noticed."""
+
+    kind: str  # "etag": what the server says of the object | "ttl": by time | "probe": a value that is asked for
+    ttl: timedelta | None = None
+    probe: str | None = None  # "file.py:name" of a function without arguments, or for an SQL source a SELECT
+    or_last: bool = False  # when the source can't be reached, the rows that were read last may be used
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,11 +25,16 @@ class Source:
     """One dataset of the project."""
 
     name: str
-    source: str  # path relative to the project folder, or an fsspec URL; Parquet or CSV
+    source: str  # path relative to the project folder, or a URL, of Parquet or CSV; "sql:NAME" for an SQL source
     time: str | None  # column that says when a row became known (UTC); None: always known
     key: str | None  # column that names a row
     contract: str | None  # "file.py:Name" of a Pandera schema
     line: int  # where it stands in detent.yaml
+    contract_severity: str = FAIL  # "fail" | "warn": what a broken contract is
+    sql: str | None = None  # SELECT of an SQL source
+    connection: str | None = None  # name of the environment variable that holds its SQLAlchemy URL; never the URL
+    changes: Changes | None = None  # declared for every source outside; a file of the project is looked at itself
+    expect: tuple[Expectation | Suite, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,15 +131,27 @@ class SimulationPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Project:
-    """A whole project: the product of `project.load`."""
+class PipelineProject:
+    """A project that has a pipeline; without a target, steps and data are all there is."""
 
     name: str
     folder: str  # absolute path
     pipeline: str  # "file.py:function"
     params: tuple[tuple[str, object], ...]
     data: tuple[Source, ...]
-    target: Target
+    target: Target | None = None  # what the model predicts; None: the pipeline makes no model
+    lineage: LineagePlan = field(default_factory=LineagePlan)  # where lineage goes besides the file in the state
+
+    def source(self, name: str) -> Source:
+        """Return the dataset called `name` (it exists: the decoder checked every reference)."""
+        return next(source for source in self.data if source.name == name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project(PipelineProject):
+    """A whole project, from data to the watched model: the product of `project.load`."""
+
+    target: Target  # pyright: ignore[reportGeneralTypeIssues, reportIncompatibleVariableOverride]  (always there)
     features: Features
     gate: tuple[Check, ...]
     serving: Serving
@@ -131,7 +160,3 @@ class Project:
     trigger: TriggerPlan
     simulate: SimulationPlan
     policy_digest: str  # digest of the gate section: what a verdict is bound to
-
-    def source(self, name: str) -> Source:
-        """Return the dataset called `name` (it exists: the decoder checked every reference)."""
-        return next(source for source in self.data if source.name == name)

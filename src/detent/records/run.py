@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+WHOLE = -1  # shard of a step that is no fan-out
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRequest:
@@ -26,17 +28,27 @@ class TriggerDecision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepRun:
-    """What became of one step."""
+    """What became of one step, or of one item of a fan-out."""
 
     step: str
+    shard: int = WHOLE  # which item, counted from 0
     outcome: str  # hit | ran | failed | skipped
     why: str  # what changed since the cached result, or "unchanged"
-    key: str  # cache key
-    seconds: float  # wall time
-    attempts: int
-    log: str  # path of the captured output, relative to the state folder; "" for a hit
+    key: str = ""  # cache key
+    variant: str = ""  # digest of what it read besides its arguments; "" when that is nothing
+    seconds: float = 0.0  # wall time of its attempts
+    attempts: int = 0
+    log: str = ""  # path of the captured output, relative to the state folder; "" for a hit
     outputs: tuple[tuple[str, str], ...] = ()  # (output name, digest)
+    inputs: tuple[tuple[str, str, str], ...] = ()  # (parameter, digest, where it comes from)
+    warnings: tuple[str, ...] = ()  # such as files that it read without saying so
     error: str = ""
+    ended_at: str = ""  # ISO time
+
+    @property
+    def label(self) -> str:
+        """The step's name, with the item's number in a fan-out: `train[3]`."""
+        return self.step if self.shard == WHOLE else f"{self.step}[{self.shard}]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,3 +61,5 @@ class Run:
     steps: tuple[StepRun, ...]
     state: str  # running | succeeded | failed
     request: RunRequest | None = None
+    graph: str = ""  # digest of the graph document
+    ended_at: str = ""  # ISO time; "" while it runs

@@ -5,6 +5,7 @@ SQL in this project is what SQLite and PostgreSQL both accept, with values bound
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -13,6 +14,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from detent.errors import BusyError, DetentError, Place, StoreError
+from detent.store.atomic import unwritable
+from detent.store.mounts import TABLE, require_local
+from detent.store.refusals import shown
 
 Row = dict[str, Any]
 
@@ -62,15 +66,19 @@ class SqliteDatabase:
     """SQLite in WAL mode: readers never wait for the writer, one writer at a time."""
 
     def __init__(self, path: Path, *, timeout: float = 5.0) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._path = path
+        self._path, self._timeout = path, timeout
         self._lock = threading.RLock()
         self._after: dict[str, Callable[[], None]] = {}
-        with _explained(path):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise unwritable(path, error) from error
+        with self._explained():
             self._connection = sqlite3.connect(path, timeout=timeout, isolation_level=None, check_same_thread=False)
             self._connection.row_factory = sqlite3.Row
             for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
                 self._connection.execute(f"PRAGMA {pragma}")
+        self._file = _file(path)
 
     @property
     def path(self) -> Path:
@@ -83,9 +91,11 @@ class SqliteDatabase:
 
         Raises:
             BusyError: another process kept the write lock for longer than the timeout.
-            StoreError: the disk is full, or the file is damaged.
+            StoreError: the disk is full, the file is damaged, or is not the one any more that was opened.
         """
-        with self._lock, _explained(self._path):
+        if _file(self._path) != self._file:
+            raise _gone(self._path)
+        with self._lock, self._explained():
             self._connection.execute("BEGIN IMMEDIATE")
             self._after.clear()
             try:
@@ -100,7 +110,7 @@ class SqliteDatabase:
 
     def execute(self, sql: str, **values: Any) -> int:
         """Run a statement inside the open transaction."""
-        with self._lock, _explained(self._path):
+        with self._lock, self._explained():
             if not self._connection.in_transaction:
                 raise RuntimeError("execute() outside a transaction")
             return self._connection.execute(sql, values).rowcount
@@ -111,12 +121,12 @@ class SqliteDatabase:
 
     def rows(self, sql: str, **values: Any) -> list[Row]:
         """Return every row of a query as dictionaries."""
-        with self._lock, _explained(self._path):
+        with self._lock, self._explained():
             return [dict(row) for row in self._connection.execute(sql, values).fetchall()]
 
     def row(self, sql: str, **values: Any) -> Row | None:
         """Return the first row of a query, or None."""
-        with self._lock, _explained(self._path):
+        with self._lock, self._explained():
             found = self._connection.execute(sql, values).fetchone()
             return None if found is None else dict(found)
 
@@ -125,36 +135,65 @@ class SqliteDatabase:
         with self._lock:
             self._connection.close()
 
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turn the faults of SQLite, and of the disk, into errors that say what to do."""
+        try:
+            yield
+        except sqlite3.IntegrityError:
+            raise
+        except sqlite3.DatabaseError as error:
+            raise _explain(error, self._path, self._timeout) from error
 
-def open_database(path: Path) -> Database:
-    """Open (and create when missing) the embedded database."""
+
+def open_database(path: Path, *, mounts: Path = TABLE) -> Database:
+    """Open (and create when missing) the embedded database; `mounts` is the machine's table of filesystems.
+
+    Raises:
+        BusyError: another process keeps it to itself.
+        StoreError: it is damaged, can't be written, or lies on a network drive.
+    """
+    require_local(path, table=mounts)
     return SqliteDatabase(path)
 
 
-@contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    """Turn SQLite's faults into errors that say what to do."""
+def _file(path: Path) -> tuple[int, int] | None:
+    """Return what names the file at a path for good; None when there is none."""
     try:
-        yield
-    except sqlite3.OperationalError as error:
-        raise _explain(error, path) from error
-    except sqlite3.DatabaseError as error:
-        if isinstance(error, sqlite3.IntegrityError):
-            raise
-        raise _explain(error, path) from error
+        found = os.stat(path)  # noqa: PTH116  (Path.stat is slower, and each transaction asks)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
-def _explain(error: sqlite3.DatabaseError, path: Path) -> DetentError:
+def _gone(path: Path) -> StoreError:
+    """What is written to a file that has been removed is lost, and SQLite does not say so."""
+    return StoreError(
+        what="the database file was removed or replaced while it was in use",
+        why=f"{shown(path)} is not the file that this process opened",
+        fix="put the file back, or start again with the one that is there now; nothing of this change was stored",
+        where=Place(file=shown(path)),
+    )
+
+
+def _explain(error: sqlite3.DatabaseError, path: Path, timeout: float) -> DetentError:
     text = str(error)
-    where = Place(file=str(path))
+    where = Place(file=shown(path))
     if "locked" in text or "busy" in text:
         return BusyError(
             what="the database is busy",
-            why="another process holds its write lock for longer than 5 seconds",
+            why=f"another process holds its write lock for longer than {timeout:g} seconds",
             fix="wait for the other `detent` command to end, or end it, and try again",
             where=where,
         )
-    if "full" in text or "I/O" in text or "readonly" in text or "unable to open" in text:
+    if "readonly" in text:
+        return StoreError(
+            what="the database is read-only",
+            why=f"SQLite says: {text}; the file, its folder or the disk may not be written by this user",
+            fix="mend the permissions of the file and its folder, or mount the disk for writing; nothing was changed",
+            where=where,
+        )
+    if "full" in text or "I/O" in text or "unable to open" in text:
         return StoreError(
             what="the database can't be written",
             why=f"the operating system says: {text}",

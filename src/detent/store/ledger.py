@@ -94,6 +94,12 @@ def read(
     return (_event(row) for row in rows)
 
 
+def last_seq(reader: Reader, kind: str) -> int:
+    """Return the number of the newest event of exactly this kind; 0 when there is none."""
+    row = reader.row(_SQL["last_seq"], kind=kind)
+    return 0 if row is None else int(row["seq"])
+
+
 def count_by_kind(reader: Reader) -> dict[str, int]:
     """Return how many events of each kind there are."""
     return {row["kind"]: row["events"] for row in reader.rows(_SQL["count_by_kind"])}

@@ -42,6 +42,25 @@ def held_lock(path: Path, *, what: str, why: str, fix: str) -> Iterator[None]:
         os.close(descriptor)
 
 
+@contextlib.contextmanager
+def awaited_lock(path: Path) -> Iterator[None]:
+    """Hold the lock file while the block runs, and wait for it as long as it takes.
+
+    Raises:
+        StoreError: the file can't be made.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise unwritable(path, error) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def _say_who(path: Path, descriptor: int) -> None:
     try:
         os.ftruncate(descriptor, 0)

@@ -16,5 +16,19 @@ WHERE (CAST(:kind AS TEXT) IS NULL OR kind = :kind OR SUBSTR(kind, 1, LENGTH(:ki
   AND seq > :after
 ORDER BY seq
 
+-- last_seq --
+SELECT COALESCE(MAX(seq), 0) AS seq FROM ledger WHERE kind = :kind
+
 -- count_by_kind --
 SELECT kind, COUNT(*) AS events FROM ledger GROUP BY kind ORDER BY kind
+
+-- file_digest --
+SELECT state, digest FROM file_digests WHERE file = :file
+
+-- remember_file_digest --
+INSERT INTO file_digests (file, state, digest, hashed_at) VALUES (:file, :state, :digest, :hashed_at)
+ON CONFLICT (file) DO UPDATE SET state = excluded.state, digest = excluded.digest, hashed_at = excluded.hashed_at
+
+-- forget_file_digests --
+-- Inodes of files that were removed long ago.
+DELETE FROM file_digests WHERE hashed_at < :before

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import ClassVar
 
 from detent.gate.evidence import Evidence
-from detent.gate.power import feature_power
 from detent.gate.requirements import require_rows
 from detent.gate.rule import concluded
 from detent.gate.wording import number
 from detent.records.check import INCONCLUSIVE, PASS, REJECT, Check, CheckResult
 from detent.statistics.metrics import BINARY, METRICS
+from detent.statistics.power import feature_power
 
 MAX_FEATURE = {BINARY: 0.97, "regression": 0.995}  # roc_auc; |rank correlation| or r2, of one feature alone
 MAX_MODEL = 0.995  # roc_auc or r2 of the model

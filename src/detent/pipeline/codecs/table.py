@@ -1,14 +1,18 @@
-"""Which codec stores a value?"""
+"""Any value <-> an artifact: which codec stores it, and which opens it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from importlib import import_module
 from typing import Any, Protocol, cast
 
-from detent.errors import DataError, StoreError, TamperedError
-from detent.pipeline.artifacts import FOLDER, JSON, NPY, PARQUET, Artifact
-from detent.pipeline.codecs.folder import blobs_of
+from detent.errors import MissingExtraError
+from detent.pipeline.artifacts import ARROW, FILE, FOLDER, JSON, LIST, NPY, PANDAS, PARQUET, PICKLE, TREE, Artifact
+from detent.pipeline.codecs import pickle, tree
+from detent.pipeline.codecs.annotations import alternatives, item_hint, peel
+from detent.pipeline.codecs.form import write
+from detent.pipeline.codecs.kinds import KINDS_BY_CLASS
+from detent.pipeline.codecs.manifest import blobs_of
+from detent.pipeline.codecs.misfit import Unfit
 from detent.store.blobs import Blobs
 
 
@@ -24,78 +28,87 @@ class Codec(Protocol):
         ...
 
 
+__all__ = ["blobs_of", "dump", "load"]
+_HERE = "detent.pipeline.codecs"
 _MODULES = {
-    PARQUET: "detent.pipeline.codecs.parquet",
-    NPY: "detent.pipeline.codecs.npy",
-    JSON: "detent.pipeline.codecs.json",
-    FOLDER: "detent.pipeline.codecs.folder",
+    PARQUET: f"{_HERE}.parquet",
+    PANDAS: f"{_HERE}.pandas",
+    ARROW: f"{_HERE}.arrow",
+    NPY: f"{_HERE}.npy",
+    FOLDER: f"{_HERE}.folder",
+    FILE: f"{_HERE}.path",
+    PICKLE: f"{_HERE}.pickle",
 }
-# (top package, class) -> kind. Looked up by name, so that choosing a codec imports nothing.
-_KINDS = {("polars", "DataFrame"): PARQUET, ("numpy", "ndarray"): NPY}
-_ADVICE = {
-    ("polars", "LazyFrame"): "call .collect() first",
-    ("polars", "Series"): "return series.to_frame()",
-    ("pandas", "DataFrame"): "return polars.from_pandas(frame)",
-    ("pandas", "Series"): "return polars.from_pandas(series).to_frame()",
-    ("pyarrow", "Table"): "return polars.from_arrow(table)",
-}
+_FRAMES = (PARQUET, PANDAS, ARROW)
 
 
-def dump(value: object, blobs: Blobs) -> Artifact:
-    """Store a value with the codec of its type.
+def dump(value: object, blobs: Blobs, *, declared: object | None = None) -> Artifact:
+    """Store a value. `declared` is the resolved annotation of what returns it (with its extras), or None.
+
+    The whole value is checked against the annotation; what it says is kept, an int for a float becomes one. Without an
+    annotation the value's own class decides how it is stored.
 
     Raises:
-        DataError: no codec takes it, or it would not come back as it is.
+        DataError: it is not of the declared type, no codec takes it, or it would not come back as it is.
+        MissingExtraError: storing it needs a package that is not installed.
+        StoreError: the disk or the store is full or not writable.
     """
-    return _codec(_kind_of(value)).dump(value, blobs)
+    try:
+        form = write(value, Any if declared is None else declared)
+        return tree.dump(form, blobs, lambda leaf: _codec(leaf.kind).dump(leaf.value, blobs))
+    except Unfit as unfit:
+        raise unfit.error() from unfit.__cause__
 
 
-def load(artifact: Artifact, blobs: Blobs) -> Any:
-    """Return a stored value.
+def load(artifact: Artifact, blobs: Blobs, *, declared: object | None = None) -> Any:
+    """Return a stored value. `declared` is the annotation of the parameter that takes it, or None.
+
+    A frame is given as the kind of frame that is declared; a pickle is opened only where `Pickled[...]` is declared.
 
     Raises:
         StoreError: a blob is missing.
-        TamperedError: a blob is damaged.
+        TamperedError: a blob is damaged, or is not what the artifact says.
+        RefusedError: it is a pickle, and none is declared.
+        DataError: a class of it is gone.
+        MissingExtraError: opening it needs a package that is not installed.
     """
-    return _codec(artifact.kind).load(artifact, blobs)
+    if artifact.kind == LIST:
+        return [load(item, blobs, declared=item_hint(declared)) for item in artifact.items]
+    if artifact.kind in (JSON, TREE):
+        return tree.load(artifact, blobs, lambda item: load(item, blobs, declared=declared))
+    if artifact.kind == PICKLE:
+        return pickle.load(artifact, blobs, declared=declared)
+    value = _codec(FILE if artifact.kind == FOLDER and not artifact.type else artifact.kind).load(artifact, blobs)
+    wanted = _declared_frame(declared) if artifact.kind in _FRAMES else {artifact.kind}
+    if not wanted or artifact.kind in wanted:
+        return value
+    return _module(f"{_HERE}.frames", "frame").convert(value, stored=artifact.kind, wanted=min(wanted))
 
 
-def discard_damaged(artifacts: Iterable[Artifact], blobs: Blobs) -> bool:
-    """Check every byte of some artifacts; remove the blobs that are damaged. True when one is, or is missing."""
-    damaged = False
-    for artifact in artifacts:
-        try:
-            # No codec's library is needed for this, so a run without work loads none.
-            names = blobs_of(artifact, blobs) if artifact.kind == FOLDER else artifact.blobs
-        except (StoreError, TamperedError):
-            names, damaged = artifact.blobs, True
-        for name in names:
-            try:
-                blobs.get(name)
-            except TamperedError:
-                blobs.delete(name)  # else the same bytes, made again, would be taken as stored already
-                damaged = True
-            except StoreError:
-                damaged = True
-    return damaged
-
-
-def _kind_of(value: object) -> str:
-    names = [(base.__module__.partition(".")[0], base.__name__) for base in type(value).__mro__]
-    for name in names:
-        if name in _KINDS:
-            return _KINDS[name]
-    if callable(getattr(value, "save", None)) and callable(getattr(type(value), "load", None)):
-        return FOLDER
-    for name in names:
-        if name in _ADVICE:
-            raise DataError(
-                what=f"a {name[0]}.{name[1]} can't be an output of a step",
-                why="outputs are Polars frames, NumPy arrays, plain values, or objects with save and load",
-                fix=_ADVICE[name],
-            )
-    return JSON
+def _declared_frame(declared: Any) -> set[str]:
+    """Return the kinds of frames that an annotation names; none of them when it names something else as well."""
+    bare, _ = peel(Any if declared is None else declared)
+    kinds = set()
+    for choice in alternatives(bare) or (bare,):
+        kind, _ = peel(choice)
+        module = getattr(kind, "__module__", "").partition(".")[0]
+        kinds.add(KINDS_BY_CLASS.get((module, getattr(kind, "__name__", "")), ""))
+    return kinds & set(_FRAMES)
 
 
 def _codec(kind: str) -> Codec:
-    return cast("Codec", import_module(_MODULES[kind]))
+    return cast("Codec", _module(_MODULES[kind], kind))
+
+
+def _module(name: str, what: str) -> Any:
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package in ("", "detent"):
+            raise
+        raise MissingExtraError(
+            what=f"a value stored as {what} needs the package `{package}`",
+            why="it is not installed in this environment",
+            fix=f"pip install {package}, or return another kind of value",
+        ) from error

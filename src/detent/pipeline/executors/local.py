@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import resource
 import signal
 import sys
 import time
@@ -13,42 +14,48 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
+from pathlib import Path
 from typing import cast
 
-from detent.pipeline.executors.protocol import Died, Ended, Job, Outcome, TimedOut
+from detent.pipeline.executors.memory import machine_memory, used_memory
+from detent.pipeline.executors.protocol import Capacity, Died, Done, Ended, Outcome, Task, TimedOut, TooLarge
 from detent.pipeline.executors.worker import serve
+from detent.project.environment import all_variables
 
 PRELOAD = ("numpy", "polars", "pyarrow")
 _OURS = (
+    "detent.pipeline.executors.preload",  # first: what it forks stays small
     "detent.pipeline.executors.worker",
     "detent.pipeline.codecs.parquet",
     "detent.pipeline.codecs.npy",
     "detent.pipeline.codecs.json",
     "detent.pipeline.codecs.folder",
 )
+_LOOKS = 0.25  # seconds between looks at the memory of steps that have a limit
 
 
 @dataclass(slots=True)
 class _Worker:
-    """A process, and the job that it is at."""
+    """A process, and the task that it is at."""
 
     process: ForkServerProcess
     connection: Connection
     code: str  # the state of the project's files that it may have imported
-    job: Job | None = None
+    variables: dict[str, str]  # its environment
+    task: Task | None = None
     started: float = 0.0  # monotonic seconds
 
     @property
     def deadline(self) -> float | None:
-        """Monotonic time at which its job is too late."""
-        return self.started + self.job.timeout if self.job and self.job.timeout is not None else None
+        """Monotonic time at which its task is too late."""
+        return self.started + self.task.timeout if self.task and self.task.timeout is not None else None
 
 
 class LocalExecutor:
-    """A pool of up to `workers` processes that lives until `close`; none is started before the first job.
+    """A pool of up to `workers` processes that lives until `close`; none is started before the first task.
 
-    A worker keeps its imports from job to job, and is replaced when the project's files have changed, when a job timed
-    out or when it died. `preload` names modules that the workers' parent imports once, so that no worker has to.
+    A worker keeps its imports from task to task, and is replaced when the project's files have changed, when a task
+    timed out or when it died. `preload` names modules that the workers' parent imports once, so that no worker has to.
     """
 
     def __init__(self, workers: int, *, preload: Sequence[str] = PRELOAD) -> None:
@@ -57,42 +64,46 @@ class LocalExecutor:
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload([*_OURS, *preload])  # replaces the default, which imports the main script
 
-    def free(self) -> int:
-        """Return how many jobs could be started now."""
-        return self._limit - sum(worker.job is not None for worker in self._workers)
+    def total(self) -> Capacity:
+        """Return one core per worker, and the machine's memory and GPUs."""
+        gpus = len(list(Path("/dev").glob("nvidia[0-9]*")))
+        return Capacity(slots=self._limit, cpu=float(self._limit), memory=machine_memory(), gpu=gpus)
 
-    def start(self, job: Job) -> None:
-        """Give a job to an idle worker that has no other code loaded, or to a new one."""
-        for stale in [idle for idle in self._workers if idle.job is None and not self._usable(idle, job)]:
+    def start(self, task: Task) -> None:
+        """Give a task to an idle worker that has no other code loaded, or to a new one."""
+        for stale in [idle for idle in self._workers if idle.task is None and not self._usable(idle, task)]:
             self._end(stale)
-        worker = next((idle for idle in self._workers if idle.job is None), None) or self._spawn(job.code)
+        worker = next((idle for idle in self._workers if idle.task is None), None) or self._spawn(task.code)
         try:
-            worker.connection.send(job)
+            worker.connection.send(task)
         except OSError:  # it died while it was idle
             self._end(worker)
-            worker = self._spawn(job.code)
-            worker.connection.send(job)
-        worker.job, worker.started = job, time.monotonic()
+            worker = self._spawn(task.code)
+            worker.connection.send(task)
+        worker.task, worker.started = task, time.monotonic()
 
     def wait(self, timeout: float | None) -> list[Ended]:
-        """Wait for answers, deaths and deadlines."""
-        busy = [worker for worker in self._workers if worker.job is not None]
+        """Wait for answers, deaths, deadlines and steps that use too much memory."""
+        busy = [worker for worker in self._workers if worker.task is not None]
         if not busy:
             if timeout:
                 time.sleep(timeout)
             return []
-        now = time.monotonic()
-        limits = [max(0.0, worker.deadline - now) for worker in busy if worker.deadline is not None]
-        limits += [] if timeout is None else [timeout]
-        ready = set(wait([worker.connection for worker in busy], min(limits, default=None)))
-        ended = [self._collect(worker) for worker in busy if worker.connection in ready]
-        now = time.monotonic()
-        late = [worker for worker in busy if worker.deadline is not None and worker.deadline <= now and worker.job]
-        return ended + [self._kill(worker) for worker in late]
+        until = None if timeout is None else time.monotonic() + timeout
+        while True:
+            now = time.monotonic()
+            limits = [max(0.0, worker.deadline - now) for worker in busy if worker.deadline is not None]
+            limits += [] if until is None else [max(0.0, until - now)]
+            limits += [_LOOKS] if any(worker.task and worker.task.memory for worker in busy) else []
+            ready = set(wait([worker.connection for worker in busy], min(limits, default=None)))
+            ended = [self._collect(worker) for worker in busy if worker.connection in ready]
+            ended += [self._kill(worker, reason) for worker in busy if (reason := _too_much(worker)) is not None]
+            if ended or (until is not None and time.monotonic() >= until):
+                return ended
 
     def cancel(self) -> None:
-        """Kill the workers that are at a job."""
-        for worker in [worker for worker in self._workers if worker.job is not None]:
+        """Kill the workers that are at a task."""
+        for worker in [worker for worker in self._workers if worker.task is not None]:
             self._end(worker)
 
     def close(self) -> None:
@@ -106,16 +117,19 @@ class LocalExecutor:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _usable(self, worker: _Worker, job: Job) -> bool:
-        return worker.code == job.code and worker.process.is_alive()
+    def _usable(self, worker: _Worker, task: Task) -> bool:
+        # A hermetic step locks its process up for good, so it gets one of its own.
+        same = worker.code == task.code and worker.variables == all_variables()
+        return same and not task.hermetic and worker.process.is_alive() and not _is_worn(worker)
 
     def _spawn(self, code: str) -> _Worker:
         ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=serve, args=(theirs,), daemon=True, name="detent-step")
+        variables = all_variables()  # those of now: the parent of the workers has those of when it was started
+        process = self._context.Process(target=serve, args=(theirs, variables), daemon=True, name="detent-step")
         with _no_main_module():
             process.start()
         theirs.close()  # else the death of the worker would not close the pipe
-        worker = _Worker(process, cast("Connection", ours), code)
+        worker = _Worker(process, cast("Connection", ours), code, variables)
         self._workers.append(worker)
         return worker
 
@@ -123,23 +137,25 @@ class LocalExecutor:
         try:
             outcome = cast("Outcome", worker.connection.recv())
         except (EOFError, OSError):
-            job, seconds = self._finish(worker)
+            task, seconds = self._finish(worker)
             worker.process.join(timeout=5)
             code = worker.process.exitcode
             self._end(worker)
-            return Ended(job=job, outcome=Died(how=_how(code)), seconds=seconds)
-        job, seconds = self._finish(worker)
-        return Ended(job=job, outcome=outcome, seconds=seconds)
+            return Ended(task=task, outcome=Died(how=_how(code)), seconds=seconds)
+        task, seconds = self._finish(worker)
+        if task.hermetic or not isinstance(outcome, Done):  # nobody knows what a step that broke off leaves behind
+            self._end(worker)
+        return Ended(task=task, outcome=outcome, seconds=seconds)
 
-    def _kill(self, worker: _Worker) -> Ended:
-        job, seconds = self._finish(worker)
+    def _kill(self, worker: _Worker, reason: Outcome) -> Ended:
+        task, seconds = self._finish(worker)
         self._end(worker)
-        return Ended(job=job, outcome=TimedOut(seconds=job.timeout or seconds), seconds=seconds)
+        return Ended(task=task, outcome=reason, seconds=seconds)
 
-    def _finish(self, worker: _Worker) -> tuple[Job, float]:
-        assert worker.job is not None
-        job, worker.job = worker.job, None
-        return job, time.monotonic() - worker.started
+    def _finish(self, worker: _Worker) -> tuple[Task, float]:
+        assert worker.task is not None
+        task, worker.task = worker.task, None
+        return task, time.monotonic() - worker.started
 
     def _end(self, worker: _Worker) -> None:
         """Kill a worker and everything that it started."""
@@ -150,6 +166,29 @@ class LocalExecutor:
                 os.killpg(worker.process.pid, signal.SIGKILL)
         worker.process.kill()
         worker.process.join(timeout=5)
+
+
+def _is_worn(worker: _Worker) -> bool:
+    """True when steps have left so many files open that a next one might find no descriptor."""
+    try:
+        files = os.listdir(f"/proc/{worker.process.pid}/fd")  # noqa: PTH208
+    except OSError:
+        return False
+    return len(files) > resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2
+
+
+def _too_much(worker: _Worker) -> Outcome | None:
+    """Return why a worker that is still at its task has to be killed; None when it may go on."""
+    task = worker.task
+    if task is None:
+        return None
+    if worker.deadline is not None and worker.deadline <= time.monotonic():
+        return TimedOut(seconds=task.timeout or 0.0)
+    if task.memory is not None and worker.process.pid is not None:
+        used = used_memory(worker.process.pid)
+        if used > task.memory:
+            return TooLarge(used=used, limit=task.memory)
+    return None
 
 
 def _how(code: int | None) -> str:

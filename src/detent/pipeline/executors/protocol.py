@@ -1,60 +1,49 @@
-"""A job, what can come of it, and who runs it."""
+"""A task, what can come of it, and who runs it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from detent.errors import DetentError
 from detent.pipeline.artifacts import Artifact
-from detent.store.blobs import Blobs
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """An argument that the worker reads from the blob store."""
-
-    artifact: Artifact
-
-
-@dataclass(frozen=True, slots=True)
-class StoredRecord:
-    """A NamedTuple or dataclass argument whose fields the worker reads from the blob store."""
-
-    type: str  # "module:class"
-    fields: tuple[tuple[str, Artifact], ...]
+from detent.pipeline.workspace import Address
+from detent.records.run import StepRun
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """One attempt at one step."""
+class Task:
+    """One attempt at one call of a step. All else is read from the graph document and the store."""
 
+    address: Address
+    graph: str  # digest of the graph document
+    run: str
     step: str
-    attempt: int  # 1, 2 ...
-    module: str  # Python module that holds the step
-    attribute: str
-    file: str  # the module's file relative to `folder`; "" when the module is installed
-    folder: str  # absolute path of the project
-    arguments: Mapping[str, object]  # by parameter; values with Stored and StoredRecord as leaves
-    outputs: tuple[str, ...]
-    record: bool  # True: the function returns a record whose fields are the outputs
-    timeout: float | None  # seconds
-    log: str  # absolute path of the file that gets what the step prints
-    blobs: Blobs
-    code: str  # digest of the project files as they were fingerprinted; a worker serves one such state only
+    shard: int  # item of a fan-out, counted from 0; -1 for a step that is none
+    attempt: int = 1
+    key: str = ""  # cache key as the driver planned it; "": whoever executes it plans alone
+    why: str = ""  # why it is not a hit, as the driver found; "": whoever executes it finds out
+    force: bool = False  # run it also when there is a result, and compare
+    hermetic: bool = False  # let it read only what it declares
+    now: str = ""  # ISO time that results are stamped with; "": the machine's clock
+    code: str = ""  # digest of the project files as they were planned; a worker process serves one such state only
+    timeout: float | None = None  # seconds
+    memory: int | None = None  # bytes
+    cpu: float = 1.0
+    gpu: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """The step returned, and its outputs are stored."""
+    """The step has a result, which is committed: a hit, or made just now. A skipped step has none."""
 
+    step_run: StepRun
     outputs: tuple[tuple[str, Artifact], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Raised:
-    """The step's code, or what it called, raised."""
+    """The step's code, or what it called, raised; or the call could not be made at all."""
 
     kind: str  # exception's type
     message: str
@@ -78,35 +67,53 @@ class TimedOut:
     seconds: float
 
 
-Outcome = Done | Raised | Died | TimedOut
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TooLarge:
+    """The attempt used more memory than it may, and its process was killed."""
+
+    used: int  # bytes
+    limit: int  # bytes
+
+
+Outcome = Done | Raised | Died | TimedOut | TooLarge
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """A job and what came of it."""
+    """A task and what came of it."""
 
-    job: Job
+    task: Task
     outcome: Outcome
     seconds: float  # wall time of the attempt
 
 
-class Executor(Protocol):
-    """Runs jobs somewhere else. Used from one thread; what it started it also ends, at the latest in `close`."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capacity:
+    """What an executor has free."""
 
-    def free(self) -> int:
-        """Return how many jobs could be started now."""
+    slots: int  # tasks that could be started now
+    cpu: float
+    memory: int  # bytes
+    gpu: int
+
+
+class Executor(Protocol):
+    """Runs tasks somewhere else. Used from one thread; what it started it also ends, at the latest in `close`."""
+
+    def total(self) -> Capacity:
+        """Return what it has when nothing runs."""
         ...
 
-    def start(self, job: Job) -> None:
-        """Start a job; call it only when one is free."""
+    def start(self, task: Task) -> None:
+        """Start a task; the caller keeps within `total`."""
         ...
 
     def wait(self, timeout: float | None) -> list[Ended]:
-        """Wait until a job has ended, or for that many seconds, and return those that ended (each once)."""
+        """Wait until a task has ended, or for that many seconds, and return those that ended (each once)."""
         ...
 
     def cancel(self) -> None:
-        """End every job that runs; none of them is reported."""
+        """End every task that runs; none of them is reported."""
         ...
 
     def close(self) -> None:

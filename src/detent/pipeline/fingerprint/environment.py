@@ -4,75 +4,96 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import json
+import platform
 import sys
 from collections.abc import Iterable, Mapping
-from functools import cache
-from importlib import metadata
+from functools import cached_property
 from pathlib import Path
 
-# Import names whose distribution is called differently; for any other such package all installed ones are searched.
-_DISTRIBUTIONS = {"sklearn": "scikit-learn", "yaml": "PyYAML", "PIL": "pillow", "cv2": "opencv-python"}
+from detent.pipeline.fingerprint import own
+from detent.pipeline.fingerprint.distributions import Installed, digest_of, sources_below
+from detent.pipeline.fingerprint.keep import Shelf
+from detent.pipeline.fingerprint.locate import SearchPath
 
 
 class Environment:
     """The interpreter and the installed packages, looked up once each."""
 
-    def __init__(self) -> None:
-        self._known: dict[str, str] = {}
+    def __init__(self, path: SearchPath, shelf: Shelf | None = None) -> None:
+        self._path = path
+        self._shelf = shelf
+        self._known: dict[tuple[frozenset[str], bool], Mapping[str, str]] = {}
+        self._identities: dict[str, str] = {}
 
-    def versions(self, packages: Iterable[str]) -> dict[str, str]:
-        """Return the versions of Python, of detent, and of these packages where they are not in the standard library.
+    def versions(self, packages: Iterable[str], *, everything: bool = False) -> Mapping[str, str]:
+        """Return the versions of Python, of the platform, and of all that these top-level modules need to run.
 
-        A package that is installed from a folder (`pip install -e`) or by hand has no version to trust: the digest of
-        its files stands in.
+        That is the distributions that bring them and, in turn, what those require, by their names. A module without a
+        distribution counts with the digest of its files, and one that is not there as "absent". Names of this package
+        are given in full ("detent.data.Split"). `everything` adds a digest of all that is installed.
         """
-        found = {"python": f"{sys.version_info.major}.{sys.version_info.minor}"}
-        for package in ["detent", *packages]:
-            if package and package not in sys.stdlib_module_names:
-                if package not in self._known:
-                    self._known[package] = self._version(package)
-                found[package] = self._known[package]
-        return found
+        key = (frozenset(packages), everything)
+        if key not in self._known:
+            self._known[key] = self._versions(*key)
+        return self._known[key]
 
-    def _version(self, package: str) -> str:
-        distribution = _distribution(package)
-        if distribution is not None and not _is_editable(distribution):
-            return distribution.version
-        return _files_digest(package)
+    def _versions(self, packages: frozenset[str], everything: bool) -> Mapping[str, str]:
+        found = {"python": _python(), "platform": f"{sys.platform}-{platform.machine().lower()}"}
+        ours, behind = own.behind(name for name in packages if name.partition(".")[0] == "detent")
+        if ours:
+            found["detent"] = ours
+        roots = []
+        for module in sorted({*packages, *behind}):
+            if module in sys.stdlib_module_names or module.partition(".")[0] == "detent":
+                continue
+            brought = self._installed.providers(module)
+            roots += brought
+            if not brought and (module in packages or self._path.is_installed(module)):
+                found[module] = self._files_of(module)
+        for name, one in self._installed.closure(roots).items():
+            if name != "detent":
+                found[name] = self._identity(name) if one else "absent"
+        if everything:
+            versions = sorted((one.name, one.version) for one in self._installed.by_name.values())
+            found["everything installed"] = hashlib.sha256(repr(versions).encode()).hexdigest()[:16]
+        return dict(sorted(found.items()))
+
+    @cached_property
+    def _installed(self) -> Installed:
+        return Installed((folder for folder, is_source in self._path.entries if not is_source), self._shelf)
+
+    def _identity(self, name: str) -> str:
+        if name not in self._identities:
+            self._identities[name] = self._installed.by_name[name].identity()
+        return self._identities[name]
+
+    def _files_of(self, module: str) -> str:
+        if module not in self._identities:
+            self._identities[module] = _files_digest(module)
+        return self._identities[module]
 
 
-def _distribution(package: str) -> metadata.Distribution | None:
+def _python() -> str:
+    """Return the version, with the implementation when it is not the usual one, and -O, which drops `assert`."""
+    name = sys.implementation.name
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return f"{'' if name == 'cpython' else f'{name} '}{version}{' -O' if sys.flags.optimize else ''}"
+
+
+def _files_digest(module: str) -> str:
+    """Return a digest of the files of a module that no distribution brings: put there by hand, or inside an archive."""
     try:
-        return metadata.distribution(_DISTRIBUTIONS.get(package, package))
-    except metadata.PackageNotFoundError:
-        names = () if package == "detent" else _distributions_by_import_name().get(package, ())
-        return metadata.distribution(names[0]) if names else None
-
-
-@cache
-def _distributions_by_import_name() -> Mapping[str, list[str]]:
-    """Return which distribution brings which package. It reads every installed one (0.2 s), so once per process."""
-    return metadata.packages_distributions()
-
-
-def _is_editable(distribution: metadata.Distribution) -> bool:
-    text = distribution.read_text("direct_url.json")  # PEP 610
-    return bool(text) and bool(json.loads(text).get("dir_info", {}).get("editable"))
-
-
-def _files_digest(package: str) -> str:
-    try:
-        spec = importlib.util.find_spec(package)
-    except (ImportError, ValueError):
+        spec = importlib.util.find_spec(module)
+    except (ImportError, ValueError, AttributeError):
         spec = None
     if spec is None:
         return "absent"
-    folders = [Path(folder) for folder in spec.submodule_search_locations or ()]
-    files = [file for folder in folders for file in sorted(folder.rglob("*")) if file.suffix in (".py", ".so", ".pyd")]
-    if not folders and spec.origin and Path(spec.origin).is_file():
-        files = [Path(spec.origin)]
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(hashlib.sha256(file.read_bytes()).digest())
-    return f"files {digest.hexdigest()[:16]}"
+    archive = getattr(spec.loader, "archive", None)
+    folders = list(spec.submodule_search_locations or ())
+    if archive:
+        files = [archive]
+    elif folders:
+        files = [file for folder in folders for file in sources_below(folder)]
+    else:
+        files = [spec.origin] if spec.origin and Path(spec.origin).is_file() else []
+    return f"files {digest_of(files)}"

@@ -1,43 +1,53 @@
-"""One project file, parsed: what it defines, imports and does when it is imported."""
+"""The project's modules by their dotted names, as Python would find them, read once each."""
 
 from __future__ import annotations
 
-import ast
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import os
+import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from detent.errors import Place, ProjectError
-from detent.pipeline.fingerprint.effects import Binding, Scope, has_effect, is_main_guard, is_type_checking
+from detent.pipeline.fingerprint.keep import Shelf
+from detent.pipeline.fingerprint.locate import SearchPath, python_files
+from detent.pipeline.fingerprint.read import read_sheet
+from detent.pipeline.fingerprint.sheet import Sheet, from_plain, to_plain
 
-Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
-_COMPOUND = (ast.If, ast.Try, ast.TryStar, ast.With, ast.For, ast.While, ast.Match)
+_OUTSIDE = "(path) "  # before the file of a package that is used from a folder, as in "(path) shared/clean.py"
+_FRESH = 2.0  # seconds: a file system may give an edit the time of the one before
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Module:
-    """A parsed file. `file` is "" for a folder without `__init__.py` (a namespace package)."""
+    """A module of the project.
+
+    A folder without `__init__.py` (a namespace package) has no file; it and a compiled extension have empty sheets.
+    """
 
     name: str  # dotted
-    file: str  # relative to the project folder
-    sha: str  # sha256 of the bytes
-    package: str  # what relative imports start from
-    tree: ast.Module
-    definitions: dict[str, list[ast.stmt]] = field(default_factory=dict)  # name -> statements that bind it
-    bindings: dict[str, list[Binding]] = field(default_factory=dict)  # name -> what an import binds it to
-    imported: list[str] = field(default_factory=list)  # modules that importing this one imports
-    stars: list[str] = field(default_factory=list)  # modules of `from x import *`
-    effects: list[ast.stmt] = field(default_factory=list)  # statements that may do more than bind a name
+    file: str  # as shown; "" for none
+    path: str
+    sheet: Sheet
+    is_package: bool = False
+
+    @property
+    def is_native(self) -> bool:
+        """True for a compiled extension."""
+        return bool(self.file) and not self.file.endswith(".py")
 
 
 class Files:
-    """The Python files of a project, read once each."""
+    """The Python files of a project, and of the packages that are used from a folder rather than installed."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, shelf: Shelf | None) -> None:
         self.folder = folder.resolve()
-        self.texts: dict[int, str] = {}  # normalised statements by identity, for whoever reads the same files again
+        self.path = SearchPath(self.folder)
+        self.missing: dict[str, tuple[str, ...]] = {}  # name -> files that would be imported if they were there
+        self._shelf = shelf
         self._known: dict[str, Module | None] = {}
+        self._relative: dict[str, str] = {}
+        self._read: dict[str, tuple[str, tuple[int, ...] | None]] = {}  # file -> its sha256, and its marks when read
 
     def find(self, name: str) -> Module | None:
         """Return the project's module of that dotted name, or None when it is not part of the project.
@@ -46,123 +56,124 @@ class Files:
             ProjectError: the file is no valid Python.
         """
         if name not in self._known:
-            self._known[name] = self._read(name) if name and all(name.split(".")) else None
+            self._known[name] = self._find(name) if name and all(name.split(".")) else None
         return self._known[name]
 
-    def owns(self, name: str) -> bool:
-        """True when a dotted name begins with a module or package of the project."""
-        path = self.folder / name.partition(".")[0]
-        return path.with_name(path.name + ".py").is_file() or path.is_dir()
+    def below(self, name: str) -> list[tuple[str, str]]:
+        """Return (dotted name, path) of all source files below a package; of the whole project for "".
 
-    def all_names(self) -> Iterator[str]:
-        """Give the dotted name of every Python file below the folder, environments and hidden folders left out."""
-        for path in sorted(self.folder.rglob("*.py")):
-            parts = path.relative_to(self.folder).with_suffix("").parts
-            hidden = any(part.startswith(".") or part in ("__pycache__", "site-packages") for part in parts)
-            if not hidden and all(part.isidentifier() for part in parts):
-                yield ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
+        The name is "" for a file that can't be imported by one, such as my-script.py.
+        """
+        root = str(self.folder) if not name else self.path.root_of(name.partition(".")[0])
+        found: list[tuple[str, str]] = []
+        for file in python_files("/".join([root, *filter(None, name.split("."))])) if root else ():
+            parts = file[len(root or "") + 1 : -len(".py")].split("/")
+            dotted = ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
+            found.append((dotted if all(part.isidentifier() for part in parts) else "", file))
+        return sorted(found)
 
-    def _read(self, name: str) -> Module | None:
-        path = self.folder.joinpath(*name.split("."))
-        for candidate, package in (
-            (path / "__init__.py", name),
-            (path.with_name(path.name + ".py"), name.rpartition(".")[0]),
-        ):
-            if candidate.is_file():
-                module = parse(candidate, candidate.relative_to(self.folder).as_posix(), name, package)
-                # Only now, because what a name is bound to decides whether a call can have an effect.
-                scope = Scope(module.bindings, module.definitions, self.owns)
-                module.effects = [statement for statement in module.tree.body if has_effect(statement, scope)]
-                return module
-        if path.is_dir() and any(path.rglob("*.py")):
-            return Module(name, "", "", name, ast.Module([], []))
+    def shown(self, path: str) -> str:
+        """Return how a file is called: by its path in the folder that it is imported from."""
+        for folder, is_source in self.path.entries:
+            if is_source and path.startswith(f"{folder}/"):
+                return ("" if folder == str(self.folder) else _OUTSIDE) + path[len(folder) + 1 :]
+        return _OUTSIDE + "/".join(path.split("/")[-2:])
+
+    def relative(self, path: str) -> str:
+        """Return a path relative to the project folder, also when it lies outside of it."""
+        if path not in self._relative:
+            self._relative[path] = Path(os.path.relpath(path, self.folder)).as_posix()
+        return self._relative[path]
+
+    def read(self, path: str) -> bytes:
+        """Return a file's bytes, and remember what they were."""
+        marks = _marks(Path(path))
+        data = Path(path).read_bytes()
+        self._read[self.relative(path)] = (hashlib.sha256(data).hexdigest(), marks)
+        return data
+
+    def sha(self, file: str) -> str:
+        """Return the sha256 of a file that was read, by its path relative to the project folder."""
+        return self._read[file][0]
+
+    def is_unchanged(self, file: str, sha: str) -> bool:
+        """True when a file, relative to the project folder, still has the bytes with that digest."""
+        path = self.folder / file
+        known, marks = self._read.get(file, ("", None))
+        if known == sha and marks is not None and marks == _marks(path):
+            return True
+        try:
+            return hashlib.sha256(path.read_bytes()).hexdigest() == sha
+        except OSError:
+            return False
+
+    def _find(self, name: str) -> Module | None:
+        parent, _, last = name.rpartition(".")
+        folder = self._folder_of(parent, name)
+        if folder is None:
+            return None
+        listing = self.path.listing(folder)
+        if last in listing.folders:
+            file = self.path.listing(f"{folder}/{last}").module("__init__")
+            if file is not None:
+                return self._module(name, f"{folder}/{last}/{file}", is_package=True)
+        file = listing.module(last)
+        if file is not None:
+            return self._module(name, f"{folder}/{file}", is_package=False)
+        if last in listing.folders and any(python_files(f"{folder}/{last}")):
+            return Module(name, "", f"{folder}/{last}", Sheet(""), is_package=True)
+        self._miss(name, f"{folder}/{last}")
         return None
 
+    def _folder_of(self, parent: str, name: str) -> str | None:
+        """Return the folder that holds a module."""
+        if not parent:
+            root = self.path.root_of(name)
+            if root is None:
+                self._miss(name, f"{self.folder}/{name}")
+            return root
+        package = self.find(parent)
+        if package is None or not package.is_package:
+            return None
+        return package.path.rpartition("/")[0] if package.file else package.path
 
-def parse(path: Path, file: str, name: str, package: str) -> Module:
-    """Read a file and note what it binds and imports; its effects are left to the caller.
+    def _miss(self, name: str, path: str) -> None:
+        place = self.relative(path)
+        self.missing[name] = (f"{place}.py", f"{place}/__init__.py")
 
-    Raises:
-        ProjectError: the file is no valid Python.
-    """
-    source = path.read_bytes()
+    def _module(self, name: str, path: str, *, is_package: bool) -> Module:
+        data = self.read(path)
+        file, sha = self.shown(path), self.sha(self.relative(path))
+        if not path.endswith(".py"):
+            return Module(name, file, path, Sheet(sha), is_package=is_package)
+        package = name if is_package else name.rpartition(".")[0]
+        kept = self._shelf.get(file, f"{sha} {package}") if self._shelf else None
+        if kept is not None:
+            return Module(name, file, path, from_plain(kept), is_package=is_package)
+        sheet = _parse(data, path, file, package)
+        if self._shelf:
+            self._shelf.put(file, f"{sha} {package}", to_plain(sheet))
+        return Module(name, file, path, sheet, is_package=is_package)
+
+
+def _parse(data: bytes, path: str, file: str, package: str) -> Sheet:
     try:
-        tree = ast.parse(source, filename=str(path))
-    except (SyntaxError, ValueError) as error:
+        return read_sheet(data, package)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise ProjectError(
             what=f"{file} is no valid Python",
             why=str(error),
             fix="mend the line below",
-            where=Place(file=str(path), line=getattr(error, "lineno", None)),
+            where=Place(file=path, line=getattr(error, "lineno", None)),
         ) from error
-    module = Module(name, file, hashlib.sha256(source).hexdigest(), package, tree)
-    for statement in tree.body:
-        _note(module, statement)
-    return module
 
 
-def _note(module: Module, statement: ast.stmt) -> None:
-    """Note what a top-level statement binds and imports."""
-    if isinstance(statement, Definition):
-        module.definitions.setdefault(statement.name, []).append(statement)
-    elif isinstance(statement, ast.Import | ast.ImportFrom):
-        _note_import(module, statement, runs=True)
-    elif is_main_guard(statement):
-        for inner in statement.orelse:
-            _note(module, inner)
-    elif isinstance(statement, _COMPOUND):
-        _note_compound(module, statement)
-    else:
-        for node in ast.walk(statement):
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-                module.definitions.setdefault(node.id, []).append(statement)
-
-
-def _note_compound(module: Module, statement: ast.stmt) -> None:
-    """Every variant of a conditional definition counts, so each name is bound to the whole statement."""
-    for node in ast.walk(statement):
-        if isinstance(node, Definition):
-            module.definitions.setdefault(node.name, []).append(statement)
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            module.definitions.setdefault(node.id, []).append(statement)
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            _note_import(module, node, runs=not is_type_checking(statement))
-
-
-def _note_import(module: Module, statement: ast.Import | ast.ImportFrom, *, runs: bool) -> None:
-    for name, binding in import_bindings(statement, module.package):
-        module.bindings.setdefault(name, []).append(binding)
-    if runs:
-        module.imported.extend(imported_modules(statement, module.package))
-    if isinstance(statement, ast.ImportFrom) and statement.names[0].name == "*":
-        module.stars.append(source_of(statement, module.package))
-
-
-def import_bindings(statement: ast.Import | ast.ImportFrom, package: str) -> Iterator[tuple[str, Binding]]:
-    """Give (local name, what it is) for each name that an import binds."""
-    if isinstance(statement, ast.Import):
-        for alias in statement.names:
-            top = alias.name.partition(".")[0]
-            yield (alias.asname, Binding(alias.name, None)) if alias.asname else (top, Binding(top, None))
-    else:
-        source = source_of(statement, package)
-        for alias in statement.names:
-            if alias.name != "*":
-                yield alias.asname or alias.name, Binding(source, alias.name)
-
-
-def imported_modules(statement: ast.Import | ast.ImportFrom, package: str) -> list[str]:
-    """Return the modules that an import executes; a name of `from x import name` may be one, too."""
-    if isinstance(statement, ast.Import):
-        return [alias.name for alias in statement.names]
-    source = source_of(statement, package)
-    return [source, *(f"{source}.{alias.name}" for alias in statement.names if alias.name != "*")] if source else []
-
-
-def source_of(statement: ast.ImportFrom, package: str) -> str:
-    """Return the absolute module of `from x import ...`; `package` is where relative imports start."""
-    if not statement.level:
-        return statement.module or ""
-    parts = package.split(".") if package else []
-    parts = parts[: len(parts) - (statement.level - 1)]
-    return ".".join([*parts, *([statement.module] if statement.module else [])])
+def _marks(path: Path) -> tuple[int, ...] | None:
+    """Return what tells a file that was edited from one that was not; None for one that was edited just now."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    if time.time() - found.st_mtime < _FRESH:
+        return None
+    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)

@@ -1,174 +1,134 @@
-"""From one name to every definition that its result may depend on."""
+"""From some names to every definition, package and file that their results may depend on."""
 
 from __future__ import annotations
 
-import ast
-import copy
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
-from detent.pipeline.fingerprint.effects import Bindings, is_step_mark
-from detent.pipeline.fingerprint.module import Files, Module
-from detent.pipeline.fingerprint.references import References, references_of
+from detent.pipeline.fingerprint.known import DOC_READERS
+from detent.pipeline.fingerprint.locate import all_files, native_files
+from detent.pipeline.fingerprint.node import FILE, IMPORT, NAME, WHOLE, Node, digest
+from detent.pipeline.fingerprint.read import source_text
+from detent.pipeline.fingerprint.sheet import Mark
+from detent.pipeline.fingerprint.web import Web
 
-_TOP_LEVEL = "top level"
 
-
+@dataclass(slots=True)
 class Reach:
-    """The definitions that some names reach, directly or through others, inside a project.
+    """What some names reach, directly or through others."""
 
-    `components` maps what was reached ("features.py:clean", "features.py" for a whole file, "features.py:top level" for
-    what happens when it is imported) to the digest of its normalised syntax; `packages` are the imported packages from
-    outside; `files` maps each file that was looked at to the sha256 of its bytes.
-    """
+    sources: dict[str, str] = field(default_factory=dict)  # component -> normalised text
+    components: dict[str, str] = field(default_factory=dict)  # component -> sha256 of that text
+    packages: set[str] = field(default_factory=set)  # imported from outside the project
+    files: dict[str, str] = field(default_factory=dict)  # relative to the project folder -> sha256 of the bytes
+    missing: set[str] = field(default_factory=set)  # files that would be used if they were there
+    marks: int = 0  # `Mark`s
 
-    def __init__(self, files: Files) -> None:
-        self.components: dict[str, str] = {}
-        self.packages: set[str] = set()
-        self.files: dict[str, str] = {}
-        self._project = files
-        self._touched: dict[str, Module] = {}
-        self._whole: set[str] = set()
-        self._seen: set[tuple[str, str]] = set()
-        self._todo: list[tuple[Module, ast.AST]] = []  # syntax whose names are not followed yet
-        self._texts_matter = False
+    def copy(self) -> Reach:
+        """Return one that can be added to."""
+        kept = {name: getattr(self, name).copy() for name in Reach.__slots__ if name != "marks"}
+        return Reach(**kept, marks=self.marks)
 
-    def follow(self, module: str, name: str) -> None:
-        """Take in a name of a module and all that it reaches.
+
+class Reacher:
+    """Walks the graph of a project. Steps that lean on the same definitions share what lies behind those."""
+
+    def __init__(self, web: Web) -> None:
+        self._web = web
+        self._known: dict[frozenset[Node], Reach] = {}
+
+    def reach(self, names: Iterable[tuple[str, str]]) -> Reach:
+        """Return what some (module, name) pairs reach.
 
         Raises:
             ProjectError: a project file is no valid Python.
         """
-        self._attribute(module, (name,))
-        while self._todo:
-            owner, node = self._todo.pop()
-            self._apply(owner, references_of(node, owner))
-        if self._texts_matter:
-            for touched in self._touched.values():
-                self.components[f"{touched.file}:text"] = touched.sha
-
-    def _apply(self, owner: Module, found: References) -> None:
-        self._texts_matter |= found.reads_source
-        if found.anything:
-            for name in self._project.all_names():
-                self._take_whole(name)
-        if found.own_module:
-            self._take_whole(owner.name)
-        for name in found.imports:
-            self._import(name)
-        for root, chain in found.names:
-            if root in owner.definitions or (root not in owner.bindings and root not in found.bindings):
-                self._definition(owner, root)
-            for bindings in (owner.bindings, found.bindings):
-                self._bound(bindings, root, chain)
-
-    def _bound(self, bindings: Bindings, root: str, chain: tuple[str, ...]) -> None:
-        for binding in bindings.get(root, ()):
-            self._attribute(binding.module, chain if binding.name is None else (binding.name, *chain))
-
-    def _attribute(self, module: str, chain: tuple[str, ...]) -> None:
-        """Take in `module.a.b`: submodules as far as they go, then a name in the last one; no name means all of it."""
-        found = self._import(module)
-        while found is not None and chain:
-            deeper = self._project.find(f"{found.name}.{chain[0]}")
-            if chain[0] in found.definitions or chain[0] in found.bindings:
-                self._definition(found, chain[0])
-                if deeper is None:
-                    return
-            if deeper is None:
-                self._unknown(found, chain[0])
-                return
-            found, chain = self._import(deeper.name), chain[1:]
-        if found is not None:
-            self._take_whole(found.name)  # the module itself is handed around: anything in it may be used
-
-    def _import(self, name: str) -> Module | None:
-        """Take in what importing a module does; return the module when it is the project's."""
-        parts = name.split(".")
-        module: Module | None = None
-        for count in range(1, len(parts) + 1):
-            module = self._project.find(".".join(parts[:count]))
-            if module is None:
-                if count == 1:
-                    self.packages.add(parts[0])
-                return None
-            self._touch(module)
-        return module
-
-    def _touch(self, module: Module) -> None:
-        if module.name in self._touched or not module.file:
-            return
-        self._touched[module.name] = module
-        self.files[module.file] = module.sha
-        if module.effects:
-            self._add(module, f"{module.file}:{_TOP_LEVEL}", module.effects)
-        for name in module.imported:
-            self._import(name)
-        for name in module.stars:
-            if self._project.find(name) is not None:
-                self._take_whole(name)
-
-    def _definition(self, module: Module, name: str) -> None:
-        if (module.name, name) in self._seen:
-            return
-        self._seen.add((module.name, name))
-        self._touch(module)
-        if name in module.definitions:
-            self._add(module, f"{module.file}:{name}", module.definitions[name])
-        self._bound(module.bindings, name, ())
-
-    def _unknown(self, module: Module, name: str) -> None:
-        """A name that the file does not define was put there in some other way, so all of the file may matter."""
-        if name == "__doc__":
-            self._texts_matter = True
-        elif not (name.startswith("__") and name.endswith("__")) or name == "__dict__":
-            self._take_whole(module.name)
-
-    def _take_whole(self, name: str) -> None:
-        module = self._import(name)
-        if module is None or name in self._whole:
-            return
-        self._whole.add(name)
-        if not module.file:  # a folder without __init__.py: every file in it
-            for inner in self._project.all_names():
-                if inner.startswith(name + "."):
-                    self._take_whole(inner)
-            return
-        self._add(module, module.file, module.tree.body)
-        for bound in module.bindings:
-            self._bound(module.bindings, bound, ())
-
-    def _add(self, module: Module, component: str, statements: Sequence[ast.stmt]) -> None:
-        text = "\n".join(self._text(module, statement) for statement in statements)
-        self.components[component] = hashlib.sha256(text.encode()).hexdigest()
-        self._todo += [(module, statement) for statement in statements]
-
-    def _text(self, module: Module, statement: ast.stmt) -> str:
-        known = self._project.texts
-        if id(statement) not in known:
-            known[id(statement)] = normalised(statement, module.bindings)
-        return known[id(statement)]
+        web = self._web
+        first = {edge for module, name in names for edge in web.start(module, name).edges}
+        own = {node for node in map(web.look, first) if node.kind == NAME}
+        behind = frozenset({edge for node in own for edge in node.edges} | first) - own
+        if any(node.marks or not DOC_READERS.isdisjoint(node.packages) for node in own):
+            return _walk(web, first)  # these decide how everything else is read
+        if behind not in self._known:
+            self._known[behind] = _walk(web, behind)
+        found = self._known[behind].copy()
+        for node in own:
+            found.packages |= node.packages
+            found.missing |= node.missing
+            _note(web, node, found)
+        return found
 
 
-def normalised(statement: ast.stmt, bindings: Bindings) -> str:
-    """Return a statement's syntax without comments, formatting, docstrings and `@step` marks."""
-    return ast.dump(_Bare(bindings).visit(copy.deepcopy(statement)))
+def _walk(web: Web, nodes: Iterable[Node]) -> Reach:
+    """Return all that can be reached from some nodes."""
+    seen: set[Node] = set()
+    todo = list(nodes)
+    found = Reach()
+    while todo:
+        seen.update(todo)
+        while todo:
+            node = web.look(todo.pop())
+            found.marks |= node.marks
+            found.packages |= node.packages
+            found.missing |= node.missing
+            fresh = node.edges - seen
+            seen |= fresh
+            todo += fresh
+        todo = [node for node in _unwritten(web, seen, found) if node not in seen]
+    if not DOC_READERS.isdisjoint(found.packages):
+        found.marks |= Mark.DOCS
+    for node in seen:
+        _note(web, node, found)
+    return found
 
 
-class _Bare(ast.NodeTransformer):
-    """Takes away what changes no result."""
+def _note(web: Web, node: Node, found: Reach) -> None:
+    """Write down the text of a node and the file that it stands in."""
+    documented = found.marks & Mark.DOCS
+    if node.component:
+        text = node.documented() if documented else node.text
+        found.sources[node.component] = text
+        found.components[node.component] = digest(text) if documented else node.digest
+    if node.kind == FILE:
+        file = web.files.relative(node.name)
+        found.files[file] = web.files.sha(file)
+    module = node.module
+    if node.kind != IMPORT or module is None or not module.file:
+        return
+    found.files[web.files.relative(module.path)] = module.sheet.sha
+    more = {}
+    if documented and module.sheet.docs:
+        more[f"{module.file}:module docstring"] = module.sheet.docs
+    if found.marks & Mark.SOURCE and not module.is_native:
+        more[f"{module.file}:whole text"] = source_text(web.files.read(module.path))
+    found.sources |= more
+    found.components |= {name: digest(text) for name, text in more.items()}
 
-    def __init__(self, bindings: Bindings) -> None:
-        self._bindings = bindings
 
-    def _strip(self, node: ast.AST) -> ast.AST:
-        self.generic_visit(node)
-        body: list[ast.stmt] = node.body  # pyright: ignore[reportAttributeAccessIssue]
-        first = body[0] if body else None
-        if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
-            node.body = body[1:] or [ast.Pass()]  # pyright: ignore[reportAttributeAccessIssue]
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            node.decorator_list = [mark for mark in node.decorator_list if not is_step_mark(mark, self._bindings)]
-        return node
+def _unwritten(web: Web, seen: Iterable[Node], found: Reach) -> list[Node]:
+    """Return what code reaches by words that matter only because it starts programs, or changes the search path."""
+    nodes: list[Node] = []
+    if found.marks & Mark.PROCESSES:
+        words = {text for node in seen for one in node.statements for text in one.uses.strings if text.isidentifier()}
+        modules = [web.files.find(word) for word in words if web.files.path.root_of(word, hooks=False)]
+        nodes += [web.node(WHOLE, module=module) for module in modules if module]
+    if found.marks & Mark.NATIVE:
+        nodes += [web.node(FILE, path) for path in native_files(str(web.files.folder))]
+    if found.marks & Mark.PATHS:
+        modules = {node.module.name for node in seen if node.module}
+        nodes += [web.script(path) for path in _elsewhere(web, {_top(name) for name in {*modules, *found.packages}})]
+    return nodes
 
-    visit_FunctionDef = visit_AsyncFunctionDef = visit_ClassDef = _strip
+
+def _top(name: str) -> str:
+    return name.partition(".")[0]
+
+
+def _elsewhere(web: Web, names: set[str]) -> list[str]:
+    """Return the files that some modules may lie in: in any folder of the project, or in an archive."""
+    paths = []
+    for path in all_files(str(web.files.folder)):
+        parts = path[len(str(web.files.folder)) + 1 :].removesuffix(".py").split("/")[1:]
+        if path.endswith((".zip", ".whl", ".egg")) or (path.endswith(".py") and not names.isdisjoint(parts)):
+            paths.append(path)
+    return paths

@@ -1,0 +1,104 @@
+"""A run as people watch it: a line per step while it goes on, then the verdict or what came out."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from detent.loop.remember import remember
+from detent.loop.steps import run_pipeline, steps_of
+from detent.loop.unchanged import STATE, Answer, Asked
+from detent.loop.workspace import PipelineWorkspace, Workspace, begin, open_pipeline
+from detent.pipeline.executors.choose import open_executor
+from detent.pipeline.executors.protocol import Executor
+from detent.pipeline.run import Order
+from detent.pipeline.schedule import How
+from detent.pipeline.seal import project_key
+from detent.pipeline.trace.driver import noting
+from detent.records.run import Run, RunRequest
+from detent.records.snapshot import Snapshot
+from detent.store.clock import iso
+
+OK, REFUSED, FAILED = 0, 1, 2
+_STYLES = {"failed": "red", "warning": "yellow", "retry": "yellow"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """How a run ended."""
+
+    run: Run
+    status: int  # exit status
+    said: str  # last words
+    until: datetime | None  # from then on the same sources give other rows; None: never
+
+
+def run_and_tell(folder: Path, asked: Asked, *, how: How, workers: int, why: bool) -> int:
+    """Run the project, remember what decided it, and return the command's exit status."""
+    console = Console(highlight=False)
+    began = time.time()
+    state = folder.resolve() / STATE
+    with noting(folder, ignore=[state], key=project_key(state)) as noted:
+        ws = open_pipeline(folder)
+        begin(ws)
+        executor = open_executor(asked.executor, workers=workers)
+        request = RunRequest(
+            reason="manual", detail="Asked for on the command line.", asked_at=iso(ws.now()), actor=ws.actor
+        )
+        order = Order(request=request, how=how, progress=lambda *said: _tell(console, *said))
+        try:
+            if isinstance(ws, Workspace):
+                # What trains and judges models is loaded only for projects that make one.
+                from detent.cli.training import train_and_tell
+
+                told = train_and_tell(ws, console, executor, order)
+            else:
+                told = _build(ws, console, executor, order)
+        finally:
+            executor.close()
+    if why:
+        from detent.cli.reasons import print_reasons
+
+        print_reasons(console, told.run, steps_of(ws))
+    console.print(told.said, soft_wrap=True)
+    if told.run.state == "succeeded":
+        count = len(told.run.steps)
+        unchanged = f"Nothing changed since {told.run.id}: {count} steps are as they were. {told.said}"
+        answer = Answer(said=unchanged, status=told.status, steps=tuple(step.label for step in told.run.steps))
+        remember(ws, told.run, answer, asked=asked, noted=noted, until=told.until, began=began)
+    return told.status
+
+
+def failures(run: Run, logs: Path) -> str:
+    """Return the errors of a run, and where its logs are."""
+    lines = [f"[red]failed:[/red] {step.error}" for step in run.steps if step.outcome == "failed"]
+    return "\n".join([*lines, f"logs: {logs}"])
+
+
+def _build(ws: PipelineWorkspace, console: Console, executor: Executor, order: Order) -> Told:
+    snapshots: dict[str, Snapshot] = {}
+    until = None
+    if ws.project.data:
+        from detent.loop.datasets import ingest_all
+
+        datasets = ingest_all(ws, ws.now())
+        snapshots, until = dict(datasets.snapshots), datasets.until
+    result = run_pipeline(ws, snapshots, executor=executor, order=order)
+    if result.errors:
+        logs = ws.state / "runs" / result.run.id
+        return Told(run=result.run, status=FAILED, said=failures(result.run, logs), until=until)
+    for name, artifact in sorted(result.outputs.items()):
+        console.print(f"  {name:20s} {artifact.kind:8s} {artifact.digest[:16]}")
+    done = sum(step.outcome == "ran" for step in result.run.steps)
+    said = f"{done} of {len(result.run.steps)} steps ran." if done else "No step had to run."
+    return Told(run=result.run, status=OK, said=said, until=until)
+
+
+def _tell(console: Console, step: str, state: str, detail: str) -> None:
+    style = _STYLES.get(state, "")
+    console.print(f"  {step:20s} {state:8s} ", style=style, end="")
+    console.print(detail, style="dim", markup=False, soft_wrap=True)

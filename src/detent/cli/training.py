@@ -1,0 +1,32 @@
+"""A training as people watch it: the gate's table, and which version it made."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from detent.cli.running import FAILED, OK, REFUSED, Told, failures
+from detent.gate.render import table
+from detent.loop.judge import is_pass
+from detent.loop.train import log_folder, train
+from detent.loop.workspace import Workspace
+from detent.pipeline.executors.protocol import Executor
+from detent.pipeline.run import Order
+
+
+def train_and_tell(ws: Workspace, console: Console, executor: Executor, order: Order) -> Told:
+    """Train, judge and register, and print the verdict."""
+    assert order.request is not None
+    outcome = train(ws, order.request, executor=executor, progress=order.progress, how=order.how)
+    until = outcome.datasets.until if outcome.datasets else None
+    if outcome.verdict is None:
+        logs = log_folder(ws, outcome.run.id)
+        return Told(run=outcome.run, status=FAILED, said=failures(outcome.run, logs), until=until)
+    console.print(table(outcome.verdict, width=console.width))
+    said = f"The gate says {outcome.verdict.decision}."
+    if outcome.judged_in is not None:
+        said = f"The same model from the same rows was judged in {outcome.judged_in}: {outcome.verdict.decision}."
+    if outcome.version is not None:
+        number = outcome.version.number
+        said += f" It is version {number}; roll it out with: detent deploy {number}"
+    status = OK if is_pass(outcome.verdict) else REFUSED
+    return Told(run=outcome.run, status=status, said=said, until=until)

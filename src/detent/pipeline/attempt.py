@@ -1,0 +1,203 @@
+"""One attempt at a call: run the function under observation, store what it returns. Nothing is committed here."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from detent.errors import StepError
+from detent.pipeline import context, store
+from detent.pipeline.artifacts import Artifact
+from detent.pipeline.call import call, load_arguments, load_step, store_outputs
+from detent.pipeline.capture import captured
+from detent.pipeline.codecs import folder as folders
+from detent.pipeline.codecs.scratch import using_scratch
+from detent.pipeline.lease import Lease, is_held
+from detent.pipeline.planner import Planned
+from detent.pipeline.sandbox import enter_sandbox
+from detent.pipeline.scratch import attempt_folder
+from detent.pipeline.seal import project_key
+from detent.pipeline.trace.reads import ABSENT, PRESENT, Read
+from detent.pipeline.trace.tracer import Observation
+from detent.pipeline.workspace import Workspace
+from detent.store.clock import iso
+
+_LARGEST_READ = 64 * 2**20  # bytes of a file that was read without being declared, up to which it is kept
+
+
+class Observer(Protocol):
+    """Whoever notes what this process reads, writes and talks to between `begin` and `end`."""
+
+    def begin(
+        self, folder: Path, ignore: Sequence[Path] = (), *, key: bytes = b"", sources: Sequence[str] = ()
+    ) -> None:
+        """Start noting; what lies below `ignore` is left out."""
+        ...
+
+    def end(self) -> Observation:
+        """Stop, and return what was noted."""
+        ...
+
+
+class StepFailed(Exception):
+    """The step's own code raised; `error` is what it raised."""
+
+    def __init__(self, error: BaseException, retry_on: tuple[type[Exception], ...]) -> None:
+        super().__init__(type(error).__name__)  # its text may be impossible to make
+        self.error = error
+        self.retry_on = retry_on
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What an attempt made."""
+
+    outputs: Mapping[str, Artifact]
+    reads: tuple[Read, ...]  # besides what it declares
+    warnings: tuple[str, ...]
+
+
+class Attempts:
+    """Makes attempts in this process, one after the other."""
+
+    def __init__(self, observer: Observer) -> None:
+        self._observer = observer
+        self._key = b""
+        self._at_import: dict[tuple[str, str], Read] = {}  # what project modules read when they were imported here
+
+    def make(self, planned: Planned, lease: Lease, workspace: Workspace, *, log: Path, hermetic: bool) -> Result:
+        """Run the call, with everything it prints and its traceback in the log.
+
+        Raises:
+            StepFailed: the step raised, returned what can't be stored, or read what it may not.
+        """
+        retry_on: tuple[type[Exception], ...] = ()
+        self._key = project_key(workspace.state)  # a sandbox will not let it be read
+        with captured(log), attempt_folder(workspace.state) as scratch, using_scratch(scratch):
+            try:
+                imported, (function, retry_on) = self._observe(
+                    planned, workspace, lambda: load_step(planned.node, workspace.folder)
+                )
+                self._at_import |= {(read.kind, read.name): read for read in imported.reads}
+                if hermetic:
+                    enter_sandbox(planned, workspace, scratch)
+                arguments = load_arguments(function, planned.arguments, workspace.blobs)
+
+                def run() -> dict[str, Artifact]:
+                    token = context.current.set(_context(planned, lease, workspace, scratch))
+                    try:
+                        returned = call(function, arguments, key=planned.key)
+                    finally:
+                        context.current.reset(token)
+                    return store_outputs(function, planned.node, returned, workspace.blobs)
+
+                seen, outputs = self._observe(planned, workspace, run)
+                result = self._judge(planned, seen, outputs, hermetic=hermetic)
+                _keep_reads(result.reads, workspace)
+                return result
+            except KeyboardInterrupt:  # it is meant for this process
+                raise
+            except BaseException as error:
+                traceback.print_exc()
+                raise StepFailed(error, retry_on) from error
+
+    def _observe(self, planned: Planned, workspace: Workspace, action: Callable[[], Any]) -> tuple[Observation, Any]:
+        self._observer.begin(
+            workspace.folder,
+            [workspace.state, Path(workspace.address.blobs), workspace.db.path.parent],
+            key=self._key,
+            sources=list(planned.code.sources.values()),
+        )
+        try:
+            done = action()
+        except BaseException:
+            self._observer.end()
+            raise
+        return self._observer.end(), done
+
+    def _judge(self, planned: Planned, seen: Observation, outputs: dict[str, Artifact], *, hermetic: bool) -> Result:
+        """Sort what was seen into what the key knows already, what a hit has to compare too, and what to warn about."""
+        declared = ("file ", "variable ", "secret ")
+        known = {name.partition(" ")[2] for name in planned.parts.policy if name.startswith(declared)}
+        every = {**self._at_import, **{(read.kind, read.name): read for read in seen.reads}}
+        reads = tuple(read for read in every.values() if read.name not in known and read.name not in planned.code.files)
+        undeclared = [read for read in reads if _is_step_s_own(read, planned)]
+        if hermetic:
+            _refuse(planned, undeclared, seen.refused)
+        moving = [*seen.unstable, *seen.unseen]
+        reads = (*(read for read in reads if read.name not in moving), *map(_never_the_same, moving))
+        warnings = [f"{name} changed while it was read: the result is not kept for later runs" for name in moving]
+        warnings += [f"read {read.name}, which it does not declare: {_declaration(read)}" for read in undeclared]
+        warnings += [f"wrote {name} into the project: a hit will not write it again; return it" for name in seen.writes]
+        if not planned.node.options.network and not planned.node.options.changes:
+            fix = "say network=True, and with changes=... when its result is out of date"
+            warnings += [f"talked to {host}: {fix}" for host in seen.connections]
+        return Result(outputs=outputs, reads=reads, warnings=tuple(warnings))
+
+
+def _refuse(planned: Planned, undeclared: Sequence[Read], refused: Sequence[str]) -> None:
+    """Raise StepError when a hermetic step read, or tried to read, what it does not declare.
+
+    The trial counts too: a step that goes on without the file has another result where the file may be read.
+    """
+    tried = [*undeclared, *(Read(kind="file", name=name, digest="") for name in refused)]
+    if tried:
+        raise StepError(
+            what=f"step `{planned.node.name}` read {tried[0].name} without declaring it",
+            why="this run is hermetic: a step may read its arguments and what it declares, and nothing else",
+            fix=_declaration(tried[0]),
+        )
+
+
+def _keep_reads(reads: tuple[Read, ...], workspace: Workspace) -> None:
+    """Store the project files that a step read without declaring them: the run could not be reproduced without."""
+    for read in reads:
+        path = workspace.folder / read.name
+        is_content = read.kind == "file" and len(read.digest) == 64 and not Path(read.name).is_absolute()
+        if is_content and path.is_file() and path.stat().st_size <= _LARGEST_READ:
+            workspace.blobs.put_file(path)
+
+
+def _never_the_same(name: str) -> Read:
+    """Stand for a file of which nobody can say what the step saw: a hit would need it unchanged."""
+    return Read(kind="file", name=name, digest="unstable")
+
+
+def _is_step_s_own(read: Read, planned: Planned) -> bool:
+    """True for what the step should declare. What libraries ask for by themselves is compared, without a word."""
+    if read.kind == "env":
+        return any(read.name in text for text in planned.code.sources.values())
+    probed = read.digest in (ABSENT, PRESENT) and Path(read.name).is_absolute()  # ~/.netrc and the like
+    return read.kind != "import" and not probed
+
+
+def _declaration(read: Read) -> str:
+    if read.kind == "env":
+        return f'say @step(env=["{read.name}"])'
+    if read.kind == "folder":
+        return f'say @step(files=["{read.name}/*"])'
+    return f'say @step(files=["{read.name}"]), or make it a dataset'
+
+
+def _context(planned: Planned, lease: Lease, workspace: Workspace, scratch: Path) -> context.Attempt:
+    def restore(folder: Path) -> None:
+        kept = store.find_checkpoint(workspace.db, planned.key)
+        if kept is not None:
+            folders.restore(kept, folder, workspace.blobs)
+
+    def save(folder: Path) -> None:
+        kept = folders.keep(folder, workspace.blobs)
+        with workspace.db.transaction() as tx:
+            if is_held(tx, lease):
+                store.save_checkpoint(tx, planned.key, kept, saved_at=iso(workspace.clock.now()))
+
+    return context.Attempt(
+        step=planned.node.name,
+        secrets=planned.node.options.secrets,
+        scratch=scratch,
+        restore=restore,
+        save=save,
+    )

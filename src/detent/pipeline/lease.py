@@ -1,0 +1,106 @@
+"""Who works on a cache key: one owner at a time, and one that is late can't commit.
+
+A lease has a token that grows with every owner. The commit compares it, so an owner that was taken for dead (stopped
+by the system, cut off) and comes back finds its token outdated. Times are of the machine's own clock, never of a
+virtual one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from detent.errors import DetentError
+from detent.pipeline import store
+from detent.store.database import Database, Transaction
+
+SECONDS = 30.0  # a lease that is not renewed for so long is free
+RENEWAL = 8.0  # seconds between renewals
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """The right to work on a key."""
+
+    key: str
+    token: int
+
+
+def try_lease(tx: Transaction, key: str) -> Lease | None:
+    """Take the lease of a key if it is free, or if its owner is dead; None while another one works."""
+    held = store.find_lease(tx, key)
+    if held is not None and held.owner and held.expires > time.time() and is_alive(held.owner):
+        return None
+    token = store.take_lease(tx, key, owner=owner_name(os.getpid()), expires=time.time() + SECONDS)
+    return Lease(key=key, token=token)
+
+
+def is_held(tx: Transaction, lease: Lease) -> bool:
+    """True while nobody else has taken the key over; ask in the transaction that commits."""
+    held = store.find_lease(tx, lease.key)
+    return held is not None and held.token == lease.token
+
+
+def is_alive(owner: str) -> bool:
+    """False when an owner on this machine is surely dead; owners elsewhere are judged by their lease's time alone."""
+    host, boot, number, started = owner.split("/")
+    here, this_boot = _here()
+    if host != here:
+        return True
+    return boot == this_boot and _started(int(number)) == started
+
+
+def owner_name(process: int) -> str:
+    """Return what names a process for good: a process number alone is used again, also after a restart."""
+    return "/".join([*_here(), str(process), _started(process)])
+
+
+@cache
+def _here() -> tuple[str, str]:
+    boot = Path("/proc/sys/kernel/random/boot_id")
+    return socket.gethostname().replace("/", "-"), boot.read_text().strip() if boot.is_file() else ""
+
+
+def _started(process: int) -> str:
+    """Return when a process began, in the kernel's ticks; "" when it is gone or is only waiting to be collected."""
+    try:
+        fields = Path(f"/proc/{process}/stat").read_bytes().rpartition(b")")[2].split()
+    except OSError:
+        return ""
+    return "" if fields[0] in (b"Z", b"X") else fields[19].decode()
+
+
+class Renewal:
+    """Renews a lease in the background for as long as the block runs, through a connection of its own."""
+
+    def __init__(self, lease: Lease, connect: Callable[[], Database]) -> None:
+        self._lease = lease
+        self._connect = connect
+        self._stop = threading.Event()
+        self._timer = threading.Thread(target=self._renew, daemon=True, name="detent-lease")
+
+    def __enter__(self) -> None:
+        self._timer.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+
+    def _renew(self) -> None:
+        while not self._stop.wait(RENEWAL):
+            with contextlib.suppress(DetentError):  # busy: the next time is early enough
+                self._renew_once()
+
+    def _renew_once(self) -> None:
+        db = self._connect()
+        try:
+            with db.transaction() as tx:
+                store.renew_lease(tx, self._lease.key, token=self._lease.token, expires=time.time() + SECONDS)
+        finally:
+            db.close()

@@ -1,0 +1,41 @@
+"""The folder in which an attempt may write: made for it, removed after it, also when it was killed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from detent.pipeline.lease import is_alive, owner_name
+
+_FOLDER = "scratch"  # in the state folder
+_SEPARATOR = ","  # a name is its owner's, with this for "/", and something random
+
+
+@contextmanager
+def attempt_folder(state: Path) -> Iterator[Path]:
+    """Give a new folder that is removed at the end of the block.
+
+    Raises:
+        OSError: it can't be made.
+    """
+    parent = state / _FOLDER
+    parent.mkdir(parents=True, exist_ok=True)
+    owner = owner_name(os.getpid()).replace("/", _SEPARATOR)
+    folder = Path(tempfile.mkdtemp(dir=parent, prefix=f"{owner}{_SEPARATOR}"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_left(state: Path) -> None:
+    """Remove the folders of processes that died before they could; those of other machines are theirs to remove."""
+    parent = state / _FOLDER
+    for folder in parent.iterdir() if parent.is_dir() else ():
+        owner, _, _ = folder.name.rpartition(_SEPARATOR)
+        if owner.count(_SEPARATOR) == 3 and not is_alive(owner.replace(_SEPARATOR, "/")):
+            shutil.rmtree(folder, ignore_errors=True)

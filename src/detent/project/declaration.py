@@ -1,0 +1,295 @@
+"""Decode `detent.yaml` into records.Project. One small function per section."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import TypeVar
+
+from croniter import croniter
+
+from detent import plugins
+from detent.errors import did_you_mean
+from detent.project.datasets import read_data
+from detent.project.durations import parse_duration, parse_rate
+from detent.project.grammar import parse_check
+from detent.project.nodes import Section, Value, read_yaml
+from detent.records.check import Check
+from detent.records.lineage import LineagePlan
+from detent.records.project import (
+    Channel,
+    Features,
+    MonitorPlan,
+    PipelineProject,
+    Project,
+    RolloutPlan,
+    Serving,
+    SimulationPlan,
+    Source,
+    Stage,
+    Target,
+    TriggerPlan,
+)
+from detent.store.canonical import digest_of
+from detent.store.clock import parse
+
+T = TypeVar("T")
+
+FILE = "detent.yaml"
+KEYS = (
+    "project", "pipeline", "params", "data", "lineage",
+    "target", "features", "gate", "serving", "rollout", "monitor", "trigger", "simulate",
+)  # fmt: skip
+TASKS = ("binary", "regression")
+_EXPECTED = ("run.succeeded", "verdict.passed", "rollout.promoted", "route.changed", "window.watched")
+_STAGES = ("shadow", "5%", "25%", "100%")
+_NAME = "abcdefghijklmnopqrstuvwxyz0123456789-_"
+
+
+def load(folder: Path) -> Project:
+    """Read and check a project.
+
+    Raises:
+        ProjectError: with file, line and column, and the nearest right word.
+    """
+    top = read_yaml(folder / FILE).section(KEYS)
+    name = _name(top.need("project", "delay-risk"))
+    data = read_data(top.need("data", "{events: {source: data/events.parquet, time: at, key: id}}"))
+    target = _target(top.need("target", "{data: events, column: label}"), data)
+    gate = _gate(top.need("gate", "[roc_auc >= 0.65]"))
+    return Project(
+        name=name,
+        folder=str(folder.resolve()),
+        pipeline=top.need("pipeline", "pipeline.py:retrain").code(),
+        params=top.read("params", _params, ()),
+        data=data,
+        target=target,
+        features=_features(top.need("features", "features.py:features"), data),
+        gate=gate,
+        serving=top.read("serving", lambda value: _serving(value, name), _default_serving(name)),
+        rollout=_rollout(top.get("rollout")),
+        monitor=_monitor(top.get("monitor"), target),
+        trigger=_trigger(top.get("trigger")),
+        simulate=_simulate(top.get("simulate")),
+        lineage=top.read("lineage", _lineage, LineagePlan()),
+        policy_digest=digest_of([check.text for check in gate]),
+    )
+
+
+def load_pipeline(folder: Path) -> PipelineProject:
+    """Read and check a project that may have no model: `project`, `pipeline`, `params` and `data` are all it needs.
+
+    A project with a `target` is a whole one, and is read as such.
+
+    Raises:
+        ProjectError: with file, line and column, and the nearest right word.
+    """
+    top = read_yaml(folder / FILE).section(KEYS)
+    whole = [key for key in KEYS[5:] if key in top]
+    if whole:
+        return load(folder)
+    return PipelineProject(
+        name=_name(top.need("project", "nightly-tables")),
+        folder=str(folder.resolve()),
+        pipeline=top.need("pipeline", "pipeline.py:build").code(),
+        params=top.read("params", _params, ()),
+        data=top.read("data", read_data, ()),
+        lineage=top.read("lineage", _lineage, LineagePlan()),
+    )
+
+
+def _name(value: Value) -> str:
+    name = value.text()
+    if not set(name) <= set(_NAME) or len(name) > 63:
+        raise value.error(f"`{name}` can't be a name in URLs and files", "use up to 63 small letters, digits, - and _")
+    return name
+
+
+def _params(value: Value) -> tuple[tuple[str, object], ...]:
+    return tuple((key, item.plain()) for key, item in value.section().entries())
+
+
+def _target(value: Value, data: tuple[Source, ...]) -> Target:
+    section = value.section(("data", "column", "known_at", "task"))
+    return Target(
+        data=_dataset(section.need("data", data[0].name), data).name,
+        column=section.need("column", "label").text(),
+        known_at=section.read("known_at", Value.text, None),
+        task=section.read("task", lambda item: item.one_of(TASKS), "binary"),
+    )
+
+
+def _features(value: Value, data: tuple[Source, ...]) -> Features:
+    if isinstance(value.plain(), str):
+        function, rows, entity, place = value.code(), data[0], None, value
+    else:
+        section = value.section(("function", "rows", "entity"))
+        function = section.need("function", "features.py:features").code()
+        place = section.get("rows") or value
+        rows = _dataset(place, data) if "rows" in section else data[0]
+        entity = section.read("entity", Value.text, None)
+    if rows.key is None or rows.time is None:
+        raise place.error(
+            f"dataset `{rows.name}` has no key or no time, so its rows can't be predicted and followed",
+            f"declare both at data.{rows.name}: key names a row, time says when it asks for a prediction",
+        )
+    return Features(function=function, rows=rows.name, entity=entity)
+
+
+def _dataset(value: Value, data: tuple[Source, ...]) -> Source:
+    name = value.text()
+    found = [source for source in data if source.name == name]
+    if not found:
+        names = tuple(source.name for source in data)
+        raise value.error(f"`{name}` is no dataset of this project", did_you_mean(name, names))
+    return found[0]
+
+
+def _gate(value: Value) -> tuple[Check, ...]:
+    items = value.items()
+    checks = tuple(item.parsed(lambda text, line=item.line: parse_check(text, line)) for item in items)
+    if not checks:
+        raise value.error("a gate without checks lets everything through", "add one, such as - roc_auc >= 0.65")
+    limits = [item for item, check in zip(items, checks, strict=True) if check.kind == "leakage"]
+    if len(limits) > 1:
+        raise limits[1].error("the limit of leakage stands here twice", "keep one of the two lines")
+    return checks
+
+
+def _default_serving(name: str) -> Serving:
+    return Serving(endpoint=name, fallback="previous", workers=0, port=8321)
+
+
+def _serving(value: Value, name: str) -> Serving:
+    section = value.section(("endpoint", "fallback", "workers", "port"))
+    default = _default_serving(name)
+    return Serving(
+        endpoint=section.read("endpoint", _name, default.endpoint),
+        fallback=section.read("fallback", lambda item: item.one_of(("previous", "none")), default.fallback),
+        workers=section.read("workers", lambda item: item.whole(low=0, high=256), default.workers),
+        port=section.read("port", lambda item: item.whole(low=0, high=65535), default.port),
+    )
+
+
+def _rollout(value: Value | None) -> RolloutPlan:
+    keys = ("stages", "min_requests", "min_time", "max_time", "alpha")
+    section = value.section(keys) if value else None
+    stages = section.get("stages") if section else None
+    return RolloutPlan(
+        stages=_stages(stages) if stages else tuple(_stage(text) for text in _STAGES),
+        min_requests=_read(section, "min_requests", lambda item: item.whole(low=1), 100),
+        min_time=_read(section, "min_time", _duration, timedelta(hours=1)),
+        max_time=_read(section, "max_time", _duration, timedelta(days=7)),
+        alpha=_read(section, "alpha", lambda item: item.number(low=1e-9, high=0.5), 0.002),
+    )
+
+
+def _stages(value: Value) -> tuple[Stage, ...]:
+    stages = tuple(item.parsed(_stage) for item in value.items())
+    weights = [stage.weight for stage in stages]
+    if not stages or weights[-1] != 10_000:
+        raise value.error("the last stage must be 100%", "end the list with 100%")
+    if weights != sorted(set(weights)):
+        raise value.error("stages must grow", "write them in rising order, such as [shadow, 5%, 25%, 100%]")
+    return stages
+
+
+def _stage(text: str) -> Stage:
+    if text == "shadow":
+        return Stage(name="shadow", weight=0)
+    try:
+        weight = round(float(text.removesuffix("%")) * 100) if text.endswith("%") else -1
+    except ValueError:
+        weight = -1
+    if not 1 <= weight <= 10_000:
+        raise ValueError(f"`{text}` is no stage; write shadow or a share of traffic from 0.01% to 100%")
+    return Stage(name=text, weight=weight)
+
+
+def _monitor(value: Value | None, target: Target) -> MonitorPlan:
+    section = value.section(("window", "labels_within", "quality", "floor", "channels")) if value else None
+    return MonitorPlan(
+        window=_read(section, "window", _duration, timedelta(days=1)),
+        labels_within=_read(section, "labels_within", _duration, timedelta(days=1)),
+        quality=_read(section, "quality", Value.text, "roc_auc" if target.task == "binary" else "rmse"),
+        floor=_read(section, "floor", Value.number, None),
+        channels=_read(section, "channels", _channels, (Channel(kind="log", url=None, secret=None),)),
+    )
+
+
+def _channels(value: Value) -> tuple[Channel, ...]:
+    return tuple(_channel(item) for item in value.items())
+
+
+def _channel(value: Value) -> Channel:
+    if isinstance(value.plain(), str):
+        return Channel(kind=value.one_of(plugins.names("channel")), url=None, secret=None)
+    section = value.section(("kind", "url", "secret"))
+    return Channel(
+        kind=section.need("kind", "webhook").one_of(plugins.names("channel")),
+        url=section.read("url", Value.text, None),
+        secret=section.read("secret", Value.text, None),
+    )
+
+
+def _trigger(value: Value | None) -> TriggerPlan:
+    keys = ("cron", "drift", "quality", "new_rows", "cooldown", "budget")
+    section = value.section(keys) if value else None
+    severities = ("warning", "critical")
+    budget, period = _read(section, "budget", lambda item: item.parsed(parse_rate), (4, timedelta(days=30)))
+    return TriggerPlan(
+        cron=_read(section, "cron", lambda item: item.parsed(_cron), None),
+        drift=_read(section, "drift", lambda item: item.one_of(severities), None),
+        quality=_read(section, "quality", lambda item: item.one_of(severities), None),
+        new_rows=_read(section, "new_rows", lambda item: item.whole(low=1), None),
+        cooldown=_read(section, "cooldown", _duration, timedelta(days=1)),
+        budget=budget,
+        budget_period=period,
+    )
+
+
+def _cron(text: str) -> str:
+    if len(text.split()) != 5 or not croniter.is_valid(text):
+        raise ValueError(f'`{text}` is no cron line; write five fields, such as "0 3 * * 1" for Mondays at 03:00 UTC')
+    return text
+
+
+def _lineage(value: Value) -> LineagePlan:
+    section = value.section(("url", "secret"))
+    return LineagePlan(
+        url=section.need("url", "http://localhost:5000").text(), secret=section.read("secret", Value.text, None)
+    )
+
+
+def _simulate(value: Value | None) -> SimulationPlan:
+    section = value.section(("start", "until", "sample", "seed", "sabotage", "expect")) if value else None
+    return SimulationPlan(
+        start=_read(section, "start", _date, None),
+        until=_read(section, "until", _date, None),
+        sample=_read(section, "sample", Value.share, 1.0),
+        seed=_read(section, "seed", lambda item: item.whole(low=0), 7),
+        sabotage=_read(section, "sabotage", _sabotage, ()),
+        expect=_read(section, "expect", lambda item: tuple(kind.text() for kind in item.items()), _EXPECTED),
+    )
+
+
+def _sabotage(value: Value) -> tuple[tuple[str, str], ...]:
+    return tuple((kind, _date(item)) for kind, item in value.section(plugins.names("sabotage")).entries())
+
+
+def _date(value: Value) -> str:
+    text = str(value.plain())
+    try:
+        parse(text)
+    except ValueError as error:
+        raise value.error(f"`{text}` is no date", "write an ISO date, such as 2013-03-01") from error
+    return text
+
+
+def _duration(value: Value) -> timedelta:
+    return value.parsed(parse_duration)
+
+
+def _read(section: Section | None, key: str, read: Callable[[Value], T], default: T) -> T:
+    return default if section is None else section.read(key, read, default)
