@@ -36,6 +36,9 @@ test: .venv/.installed-dev ## every test but the slow ones
 test-slow: .venv/.installed-dev ## full enumerations, and tests against other tools in environments of their own
 	$(BIN)/python -m pytest -m slow
 
+bench-pipeline: ## pipelines side by side with six other tools, hours; writes docs/benchmarks.md
+	$(PYTHON) bench/pipeline/run.py --cache .bench/pipeline --write docs/benchmarks.md
+
 check: .venv/.installed-dev ## style, types and import contracts
 	$(BIN)/ruff format --check src tests bench examples
 	$(BIN)/ruff check src tests bench examples

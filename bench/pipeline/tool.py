@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -137,8 +138,8 @@ def last_line(sample: Sample, place: Place) -> str:
     if sample.stopped:
         return "stopped: it took too long"
     lines = [line.strip() for line in sample.printed.splitlines() if line.strip()]
-    errors = [line for line in lines if line.lower().startswith(("error", "what"))]
-    said = next(iter(errors or lines[-1:]), f"ended with status {sample.code}")
+    errors = [line for line in lines if re.match(r"error:|[\w.]*(Error|Exception|NotFound)\b", line)]
+    said = (errors or lines or [f"ended with status {sample.code}"])[-1]
     for path in (place.folder, place.home, place.folder.parent, place.cache):
         said = said.replace(f"{path}/", "").replace(str(path), ".")
     return said[:200]

@@ -7,6 +7,7 @@ import importlib
 import math
 import os
 import random
+import signal
 import sys
 import types
 from collections.abc import Callable, Mapping
@@ -16,6 +17,7 @@ from typing import Any
 from detent.pipeline.fingerprint.code import Code, CodeReader
 
 ERROR = "error:"
+LONGEST = 2.0  # seconds of processor time: a changed project may never end
 
 
 def write(folder: Path, files: Mapping[str, str | bytes]) -> Path:
@@ -49,6 +51,8 @@ def result(folder: Path, lines: set[tuple[str, int]] | None = None) -> str:
     sys.path.insert(0, str(folder))
     sys.dont_write_bytecode = True  # a file that is edited within a second would be taken for the one before
     importlib.invalidate_caches()
+    before = signal.signal(signal.SIGVTALRM, _too_long)
+    signal.setitimer(signal.ITIMER_VIRTUAL, LONGEST)
     try:
         train = importlib.import_module("pipeline").train
         if lines is not None:
@@ -57,6 +61,8 @@ def result(folder: Path, lines: set[tuple[str, int]] | None = None) -> str:
     except Exception as error:  # noqa: BLE001  (whatever a changed project raises)
         return f"{ERROR} {type(error).__name__}"
     finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
         if lines is not None:
             sys.settrace(None)
         sys.path[:], sys.dont_write_bytecode = path, writes
@@ -73,6 +79,10 @@ def result(folder: Path, lines: set[tuple[str, int]] | None = None) -> str:
                 del sys.modules[name]
         for entry in [entry for entry in sys.path_importer_cache if entry.startswith(str(folder))]:
             del sys.path_importer_cache[entry]
+
+
+def _too_long(*_: object) -> None:
+    raise TimeoutError
 
 
 def _tracer(folder: str, lines: set[tuple[str, int]]) -> Callable[..., Any]:

@@ -86,7 +86,6 @@ class Maker:
             if self.random.random() < 0.3:
                 pipeline.head.append(f"import {module.name}")
         pipeline.body += self.function("train", pipeline, parameters="x", size=6, marks=True)
-        self.random.shuffle(pipeline.head)
         return {module.file: module.text() for module in order}
 
     # -- numbers
@@ -141,6 +140,12 @@ class Maker:
             line, result = f"from {parent} import {last} as {alias}", f"{alias}.{name}"
         elif style < 0.6 and module.package and source.startswith(f"{module.package}."):
             line, result = f"from .{last} import {name} as {alias}", alias
+        elif style < 0.615 and inside is None:
+            head.append(f"from {source} import *")
+            return name
+        elif style < 0.68 and inside is None:
+            head += [f"if {self.random.randint(1, 9)} > 5:", f"    from {source} import {name} as {alias}", "else:"]
+            line, result = f"    import {source}\n    {alias} = {source}.{name}", alias
         else:
             line, result = f"from {source} import {name} as {alias}", alias
         if line not in head:

@@ -162,6 +162,20 @@ def test_a_package_that_is_not_there_counts_as_absent(tmp_path: Path) -> None:
     assert read(write(tmp_path, {"pipeline.py": text})).environment["no_such_package"] == "absent"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "try:\n    import late_pkg\n    HAS = True\nexcept ImportError:\n    HAS = False\ndef train(x): return HAS\n",
+        "import importlib.util\ndef train(x): return importlib.util.find_spec('late_pkg') is not None\n",
+        "def train(x):\n    try:\n        import late_pkg\n    except ImportError:\n        return 0\n    return 1\n",
+    ],
+)
+def test_a_package_that_is_looked_for_counts_when_it_comes(site: Site, tmp_path: Path, text: str) -> None:
+    before = read(write(tmp_path / "project", {"pipeline.py": text}))
+    site.install("late-pkg")
+    assert {"late-pkg", "late_pkg"} <= differences(before, read(tmp_path / "project"))
+
+
 def test_a_module_may_be_called_otherwise_than_its_distribution(site: Site, project: Path) -> None:
     site.install("brand-of-alpha", "7.0", files={"alpha_pkg.py": "X = 1\n"})
     assert read(project).environment["brand-of-alpha"] == "7.0"

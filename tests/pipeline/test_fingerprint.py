@@ -148,6 +148,16 @@ def test_a_file_with_null_bytes_is_an_error_of_the_project(tmp_path: Path) -> No
         read(write(tmp_path, {"pipeline.py": b"def train(x): return x\0"}))
 
 
+def test_a_broken_file_is_named_each_time_and_does_not_disturb_other_names(tmp_path: Path) -> None:
+    text = "import good\ndef train(x):\n    import bad\n    return bad.f(x)\ndef other(x): return good.f(x)\n"
+    write(tmp_path, {"pipeline.py": text, "good.py": "def f(x): return x\n", "bad.py": "def f(:\n"})
+    reader = CodeReader(tmp_path)
+    for _ in range(2):
+        with pytest.raises(ProjectError):
+            reader.code_of([("pipeline", "train")])
+    assert "good.py:f" in reader.code_of([("pipeline", "other")]).components
+
+
 def test_a_broken_file_that_is_not_reached_does_not_matter(tmp_path: Path) -> None:
     read(write(tmp_path, {**PROJECT, "alone.py": "def f(:\n"}))
 

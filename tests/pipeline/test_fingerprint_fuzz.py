@@ -17,7 +17,7 @@ from random_project import Maker
 from detent.errors import ProjectError
 from detent.pipeline.fingerprint.code import Code
 
-CHANGES = int(os.environ.get("DETENT_FUZZ", "600"))
+CHANGES = int(os.environ.get("DETENT_FUZZ", "500"))
 SEED = int(os.environ.get("DETENT_FUZZ_SEED", "0"))
 PER_PROJECT = 20
 SEEDS = range(SEED, SEED + CHANGES // PER_PROJECT)

@@ -268,3 +268,27 @@ def test_warnings_are_kept_with_the_run(project: Project) -> None:
     stored = store.load_run(project.workspace.db, result.run.id)
     assert stored is not None
     assert "note.txt" in stored.steps[0].warnings[0]
+
+
+def test_what_a_module_reads_when_it_is_imported_counts_for_the_steps_that_reach_it_and_for_no_other(
+    project: Project,
+) -> None:
+    settings = project.workspace.folder / "settings.txt"
+    settings.write_text("1")
+    mark = "from detent.pipeline import pipeline, step\n\n@step\n"
+    project.write(
+        with_settings="from pathlib import Path\nLEVEL = int(Path(__file__).with_name('settings.txt').read_text())\n"
+        + f"{mark}def level() -> int:\n    return LEVEL\n",
+        without=f"{mark}def plain(x: int) -> int:\n    return x * 0\n",
+        steps_under_test="from detent.pipeline import pipeline\nfrom with_settings import level\n"
+        "from without import plain\n\n@pipeline\ndef flow():\n    return {'level': level(), 'plain': plain(level())}\n",
+    )
+    first = project.run({})
+    assert first.value("level") == 1
+    assert not [name for name, state, _ in project.said if state == "warning" and name == "plain"]
+    project.write(without="# a comment\n" + (project.workspace.folder / "without.py").read_text())
+    assert set(outcomes(project.run({})).values()) == {"hit"}
+    settings.write_text("2")
+    again = project.run({})
+    assert "ran" in {outcomes(again)["level"], outcomes(again)["level-2"]}  # two calls of one work
+    assert again.value("level") == 2

@@ -13,6 +13,7 @@ from detent.data.stamp import is_outside
 from detent.loop.unchanged import PLAN, Answer, Asked, facts_of
 from detent.loop.workspace import PipelineWorkspace
 from detent.pipeline import plan_cache, store
+from detent.pipeline.attempt import UNSTABLE
 from detent.pipeline.document import load_document
 from detent.pipeline.options import Options
 from detent.pipeline.plan_cache import Watched
@@ -57,6 +58,8 @@ def _watched(ws: PipelineWorkspace, run: Run, *, asked: Asked, noted: Noted, unt
             continue
         entry = entries[row.key, row.variant]
         for read in entry.reads:
+            if read.digest == UNSTABLE:
+                return None
             place = str(ws.folder / read.name)
             if read.kind == "env":
                 variables[read.name] = read.digest

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from detent import project as projects
 from detent.bundle.keys import load, load_or_create, public_bytes
+from detent.data.versions import roots
 from detent.errors import Place, ProjectError, TamperedError, did_you_mean
 from detent.project.environment import read_environment
 from detent.records.event import Event, Fact
@@ -21,6 +22,7 @@ from detent.statistics.metrics import METRICS
 from detent.store import ledger
 from detent.store.atomic import unwritable
 from detent.store.blobs import Blobs, open_blobs
+from detent.store.canonical import digest
 from detent.store.clock import Clock, SystemClock, VirtualClock
 from detent.store.database import Database, Transaction, open_database
 from detent.store.migrate import migrate
@@ -139,7 +141,7 @@ def _open(kind: type[W], project: PipelineProject, clock: Clock | None, actor: s
         raise unwritable(state, error) from error
     db = open_database(state / "detent.db")
     migrate(db, ROOMS)
-    return kind(
+    ws = kind(
         project=project,  # pyright: ignore[reportArgumentType]  (the caller pairs them)
         state=state,
         db=db,
@@ -148,6 +150,9 @@ def _open(kind: type[W], project: PipelineProject, clock: Clock | None, actor: s
         key=_key(db, state / "keys"),
         actor=actor or f"cli:{read_environment().user}",
     )
+    # So that no other project that uses this store collects what this one needs.
+    roots.register(state / "blobs", roots.Tenant(id=digest(ws.public_key), name=project.name), SystemClock().now())
+    return ws
 
 
 def begin(ws: PipelineWorkspace) -> None:

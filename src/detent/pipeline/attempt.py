@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from detent.errors import StepError
+from detent.errors import StepError, TamperedError
 from detent.pipeline import context, store
+from detent.pipeline.arguments import stored_in
 from detent.pipeline.artifacts import Artifact
 from detent.pipeline.call import call, load_arguments, load_step, store_outputs
 from detent.pipeline.capture import captured
 from detent.pipeline.codecs import folder as folders
 from detent.pipeline.codecs.scratch import using_scratch
 from detent.pipeline.lease import Lease, is_held
-from detent.pipeline.planner import Planned
+from detent.pipeline.planner import Planned, quarantine_damaged
 from detent.pipeline.sandbox import enter_sandbox
 from detent.pipeline.scratch import attempt_folder
 from detent.pipeline.seal import project_key
-from detent.pipeline.trace.reads import ABSENT, PRESENT, Read
+from detent.pipeline.trace.reads import ABSENT, PRESENT, Read, unchanged
 from detent.pipeline.trace.tracer import Observation
 from detent.pipeline.workspace import Workspace
 from detent.store.clock import iso
 
+UNSTABLE = "unstable"  # the digest of what changed while it was read: nothing is ever equal to it
 _LARGEST_READ = 64 * 2**20  # bytes of a file that was read without being declared, up to which it is kept
 
 
@@ -66,7 +70,13 @@ class Attempts:
     def __init__(self, observer: Observer) -> None:
         self._observer = observer
         self._key = b""
-        self._at_import: dict[tuple[str, str], Read] = {}  # what project modules read when they were imported here
+        # What was read while project modules were imported here, with the files that were executed then.
+        self._at_import: list[tuple[frozenset[str], tuple[Read, ...]]] = []
+
+    def is_stale(self, folder: Path, state: Path) -> bool:
+        """True when something that project modules read while they were imported here is no longer what it was."""
+        reads = [read for _, found in self._at_import for read in found]
+        return bool(reads) and unchanged(reads, folder, key=project_key(state)) is not None
 
     def make(self, planned: Planned, lease: Lease, workspace: Workspace, *, log: Path, hermetic: bool) -> Result:
         """Run the call, with everything it prints and its traceback in the log.
@@ -81,10 +91,10 @@ class Attempts:
                 imported, (function, retry_on) = self._observe(
                     planned, workspace, lambda: load_step(planned.node, workspace.folder)
                 )
-                self._at_import |= {(read.kind, read.name): read for read in imported.reads}
+                self._note_import(imported)
                 if hermetic:
                     enter_sandbox(planned, workspace, scratch)
-                arguments = load_arguments(function, planned.arguments, workspace.blobs)
+                arguments = _load(function, planned, workspace)
 
                 def run() -> dict[str, Artifact]:
                     token = context.current.set(_context(planned, lease, workspace, scratch))
@@ -118,15 +128,29 @@ class Attempts:
             raise
         return self._observer.end(), done
 
+    def _note_import(self, seen: Observation) -> None:
+        executed = frozenset(read.name for read in seen.reads if read.kind == "import")
+        # Sources are read to see whether they are still what was imported; that is no doing of the step's.
+        others = tuple(read for read in seen.reads if read.kind != "import" and not read.name.endswith(".py"))
+        if executed and others:
+            self._at_import.append((executed, others))
+
+    def _read_at_import(self, planned: Planned) -> Iterator[Read]:
+        """Give what modules that the step reaches read when this process imported them, for an earlier step or now."""
+        for executed, reads in self._at_import:
+            if not executed.isdisjoint(planned.code.files):
+                yield from reads
+
     def _judge(self, planned: Planned, seen: Observation, outputs: dict[str, Artifact], *, hermetic: bool) -> Result:
         """Sort what was seen into what the key knows already, what a hit has to compare too, and what to warn about."""
         declared = ("file ", "variable ", "secret ")
         known = {name.partition(" ")[2] for name in planned.parts.policy if name.startswith(declared)}
-        every = {**self._at_import, **{(read.kind, read.name): read for read in seen.reads}}
+        every = {(read.kind, read.name): read for read in (*self._read_at_import(planned), *seen.reads)}
         reads = tuple(read for read in every.values() if read.name not in known and read.name not in planned.code.files)
         undeclared = [read for read in reads if _is_step_s_own(read, planned)]
         if hermetic:
-            _refuse(planned, undeclared, seen.refused)
+            searched = {os.path.realpath(entry) for entry in sys.path}  # an import may look for modules anywhere there
+            _refuse(planned, undeclared, [name for name in seen.refused if name not in searched])
         moving = [*seen.unstable, *seen.unseen]
         reads = (*(read for read in reads if read.name not in moving), *map(_never_the_same, moving))
         warnings = [f"{name} changed while it was read: the result is not kept for later runs" for name in moving]
@@ -152,6 +176,15 @@ def _refuse(planned: Planned, undeclared: Sequence[Read], refused: Sequence[str]
         )
 
 
+def _load(function: Callable[..., Any], planned: Planned, workspace: Workspace) -> dict[str, Any]:
+    try:
+        return load_arguments(function, planned.arguments, workspace.blobs)
+    except TamperedError:
+        leaves = [leaf for value in planned.arguments.values() for leaf in stored_in(value)]
+        quarantine_damaged([leaf.artifact for leaf in leaves], workspace.blobs)  # so that the next run makes them anew
+        raise
+
+
 def _keep_reads(reads: tuple[Read, ...], workspace: Workspace) -> None:
     """Store the project files that a step read without declaring them: the run could not be reproduced without."""
     for read in reads:
@@ -163,7 +196,7 @@ def _keep_reads(reads: tuple[Read, ...], workspace: Workspace) -> None:
 
 def _never_the_same(name: str) -> Read:
     """Stand for a file of which nobody can say what the step saw: a hit would need it unchanged."""
-    return Read(kind="file", name=name, digest="unstable")
+    return Read(kind="file", name=name, digest=UNSTABLE)
 
 
 def _is_step_s_own(read: Read, planned: Planned) -> bool:

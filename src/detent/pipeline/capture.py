@@ -52,7 +52,8 @@ def _usable(stream: TextIO, number: int) -> TextIO:
 
 def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):  # a full disk, or a stream that the step has closed
+        # A full disk, or a stream that the step has closed or removed.
+        with contextlib.suppress(OSError, ValueError, AttributeError):
             stream.flush()
 
 

@@ -15,7 +15,7 @@ from detent.pipeline.document import Document, load_document
 from detent.pipeline.execute import attempt_name, execute, log_name, too_early
 from detent.pipeline.executors.messages import outcome_to_json
 from detent.pipeline.executors.protocol import Done, Ended, Outcome, Raised, Task
-from detent.pipeline.failure import step_error
+from detent.pipeline.failure import said, step_error
 from detent.pipeline.readiness import WAIT, Skip, readiness
 from detent.pipeline.results import FAILED, Results
 from detent.pipeline.session import Sessions, unknown_run
@@ -95,7 +95,7 @@ def write_failure(workspace: Workspace, document: Document, ended: Ended) -> Ste
     error = step_error(ended, name=name, log=str(workspace.state / log_name(task)))
     row = StepRun(
         step=task.step, shard=task.shard, outcome=FAILED, why=task.why, seconds=ended.seconds, attempts=task.attempt,
-        log=log_name(task), error=str(error), ended_at=iso(workspace.clock.now()),
+        log=log_name(task), error=said(error), ended_at=iso(workspace.clock.now()),
     )  # fmt: skip
     with workspace.db.transaction() as tx:
         store.set_step_runs(tx, task.run, [(document.positions[task.step], row)])

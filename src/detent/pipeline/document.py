@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -102,7 +102,25 @@ def from_json(plain: Mapping[str, Any]) -> Document:
         nodes=tuple(_read_node(node) for node in plain["nodes"]),
         results=tuple((name, decode(port)) for name, port in plain["results"]),
     )
+    _check_order(graph)
     return Document(graph=graph, bundle=plain["bundle"])
+
+
+def _check_order(graph: Graph) -> None:
+    """Refuse a graph in which a step does not stand after all that it needs: a cycle can't be written then."""
+    outputs: dict[str, tuple[str, ...]] = dict.fromkeys(graph.inputs, ("",))
+    for node in graph.nodes:
+        _check_ports(node.name, node.upstream, outputs)
+        if node.name in outputs:
+            raise ValueError(f"there are two of `{node.name}`")
+        outputs[node.name] = node.outputs
+    _check_ports("the result", (port for _, port in graph.results), outputs)
+
+
+def _check_ports(who: str, ports: Iterable[Port], outputs: Mapping[str, tuple[str, ...]]) -> None:
+    for port in ports:
+        if port.output not in outputs.get(port.source, ()):
+            raise ValueError(f"{who} needs `{port}`, and nothing before it is called so")
 
 
 def encode(value: object) -> Any:

@@ -90,12 +90,12 @@ def _execute(task: Task, session: Session, attempts: Attempts) -> Done:
             result = attempts.make(
                 planned, lease, session.workspace, log=session.workspace.state / log, hermetic=task.hermetic
             )
-            seconds = time.monotonic() - began
-        row = StepRun(
-            step=node.name, shard=task.shard, outcome=RAN, why=task.why or why, key=planned.key, seconds=seconds,
-            attempts=task.attempt, log=log, inputs=planned.inputs, warnings=result.warnings,
-        )  # fmt: skip
-        return _commit(session, planned, lease, row, result, task)
+            row = StepRun(
+                step=node.name, shard=task.shard, outcome=RAN, why=task.why or why, key=planned.key,
+                seconds=time.monotonic() - began, attempts=task.attempt, log=log, inputs=planned.inputs,
+                warnings=result.warnings,
+            )  # fmt: skip
+            return _commit(session, planned, lease, row, result, task)
     except BaseException:
         with contextlib.suppress(DetentError), session.workspace.db.transaction() as tx:  # it runs out in any case
             store.release_lease(tx, lease.key, token=lease.token)
@@ -192,7 +192,7 @@ def _commit(session: Session, planned: Planned, lease: Lease, row: StepRun, resu
         outputs=tuple((name, artifact.digest) for name, artifact in entry.outputs.items()),
         warnings=(*row.warnings, *_differences(session, entry)),
     )
-    with workspace.db.transaction() as tx:
+    with workspace.db.transaction(wait=store.PATIENCE) as tx:
         if not is_held(tx, lease):
             raise StepError(
                 what=f"step `{planned.node.name}` was taken over while it worked",

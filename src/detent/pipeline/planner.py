@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -94,7 +94,8 @@ class Planner:
     def _objection(self, node: Node, entry: Entry) -> str:
         """Say why a stored result does not count any more; "" when it does."""
         ttl = node.options.ttl
-        if ttl is not None and self._workspace.clock.now() >= parse(entry.created) + timedelta(seconds=ttl):
+        age = self._workspace.clock.now() - parse(entry.created)
+        if ttl is not None and abs(age) >= timedelta(seconds=ttl):  # the clock may have been set back since
             return f"older than its {node.options.changes}"
         changed = unchanged(entry.reads, self._folder, self._reads, key=self._key)
         if changed is not None:
@@ -145,6 +146,17 @@ class Planner:
 def stats_of(outputs: Mapping[str, Artifact], blobs: Blobs) -> dict[str, Stat | None]:
     """Return what each blob of some values looks like from outside, by digest."""
     return {name: blobs.stat(name) for artifact in outputs.values() for name in blobs_of(artifact, blobs)}
+
+
+def quarantine_damaged(values: Iterable[Artifact], blobs: Blobs) -> None:
+    """Move aside what is damaged of some values that look as they did: else they would be hits for ever."""
+    for artifact in values:
+        try:
+            names: Sequence[str] = blobs_of(artifact, blobs)
+        except (TamperedError, StoreError):  # the list of its parts is itself damaged
+            names = artifact.blobs
+        for name in names:
+            _is_undamaged(name, blobs)
 
 
 def _is_undamaged(name: str, blobs: Blobs) -> bool:

@@ -73,6 +73,10 @@ class Results:
             self._gathered[port] = gather([self._outputs(port.source, shard)[port.output] for shard in shards])
         return self._gathered[port]
 
+    def known(self, node: Node) -> list[Artifact]:
+        """Return those values that a step needs and that are there."""
+        return [self.artifact(port) for port in node.upstream if self.state(port.source) == DONE]
+
     def is_fan_out(self, name: str) -> bool:
         """True for a step that is called once per item of a list."""
         return name in self._nodes and bool(self._nodes[name].over)

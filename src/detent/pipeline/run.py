@@ -190,7 +190,7 @@ def _finish(schedule: Schedule, begun: Run, workspace: Workspace, executor: Exec
         state = "failed" if schedule.errors else "succeeded"
     finally:
         executor.cancel()  # only after an exception is anything still running
-        with workspace.db.transaction() as tx:
+        with workspace.db.transaction(wait=store.PATIENCE) as tx:
             store.end_run(tx, begun.id, state=state, ended_at=iso(workspace.clock.now()))
             store.drop_lease(tx, _run_key(begun.id))
     ended = store.load_run(workspace.db, begun.id)

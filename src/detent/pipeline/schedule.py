@@ -8,16 +8,16 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from detent.errors import DetentError, StepError
+from detent.errors import DetentError, StepError, TamperedError
 from detent.pipeline import store
 from detent.pipeline.artifacts import Artifact
 from detent.pipeline.critical import critical_seconds
 from detent.pipeline.document import Document
 from detent.pipeline.execute import HIT, hit_row, log_name
 from detent.pipeline.executors.protocol import Done, Ended, Executor, Task
-from detent.pipeline.failure import step_error
+from detent.pipeline.failure import said, step_error
 from detent.pipeline.nodes import Node
-from detent.pipeline.planner import FORCED, Planned, Planner
+from detent.pipeline.planner import FORCED, Planned, Planner, quarantine_damaged
 from detent.pipeline.readiness import READY, Skip, readiness
 from detent.pipeline.results import DONE, FAILED, SKIPPED, Results
 from detent.pipeline.results import Ended as StepEnded
@@ -127,6 +127,8 @@ class Schedule:
                 for shard in range(self._results.width(node)) if node.over else [WHOLE]:
                     self._plan(node, shard)
         except DetentError as error:  # it can't even be planned
+            if isinstance(error, TamperedError):
+                quarantine_damaged(self._results.known(node), self._workspace.blobs)
             self._begun.add(node.name)
             self._fail(_unplanned(node, error), StepRun(step=node.name, outcome=FAILED, why=error.what))
 
@@ -200,7 +202,7 @@ class Schedule:
 
     def _fail(self, error: StepError, row: StepRun) -> None:
         self.errors.append(error)
-        self._end(dataclasses.replace(row, error=str(error)), {}, error.what, written=False)
+        self._end(dataclasses.replace(row, error=said(error)), {}, error.what, written=False)
 
     def _skip(self, node: Node, reason: str) -> None:
         self._end(StepRun(step=node.name, outcome=SKIPPED, why=reason), {}, reason, written=False)
@@ -218,7 +220,7 @@ class Schedule:
 
     def _write(self) -> None:
         if self._unwritten:
-            with self._workspace.db.transaction() as tx:
+            with self._workspace.db.transaction(wait=store.PATIENCE) as tx:
                 rows = [(self._document.positions[row.step], row) for row in self._unwritten]
                 store.set_step_runs(tx, self._template.run, rows)
             self._unwritten.clear()

@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import hmac
 import os
-import secrets
 from pathlib import Path
 
 from detent.store.atomic import write_atomic
@@ -26,7 +25,7 @@ def project_key(state: Path) -> bytes:
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         fresh = path.with_name(f".{path.name}.{os.getpid()}")
-        write_atomic(fresh, secrets.token_bytes(32), mode=0o600)
+        write_atomic(fresh, os.urandom(32), mode=0o600)
         with contextlib.suppress(FileExistsError):  # another process was first
             path.hardlink_to(fresh)
         fresh.unlink()

@@ -19,6 +19,7 @@ from detent.store.canonical import canonical
 from detent.store.database import Reader, Row, Transaction
 from detent.store.queries import load_queries
 
+PATIENCE = 60.0  # seconds to wait while another process writes, when what is to be stored took long to make
 _SQL = load_queries(__package__ or "")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from detent.store.blobs import Blobs, open_blobs
@@ -10,7 +11,7 @@ from detent.store.clock import Clock
 from detent.store.database import Database, open_database
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Workspace:
     """The places and ports that every run of a project shares."""
 
@@ -21,7 +22,7 @@ class Workspace:
     clock: Clock
     blobs_url: str = ""  # where `blobs` is; "" means `blobs` in the state folder
 
-    @property
+    @cached_property
     def address(self) -> Address:
         """How another process finds it."""
         return Address(

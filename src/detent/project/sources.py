@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import time
 from importlib.machinery import (
     EXTENSION_SUFFIXES,
     SOURCE_SUFFIXES,
@@ -23,6 +24,7 @@ from typing import Any, NoReturn
 
 from detent.store.canonical import digest
 
+_AT_REST = 2 * 10**9  # nanoseconds
 _prepared: set[str] = set()  # project folders of this process
 
 
@@ -33,6 +35,7 @@ class SourceLoader(SourceFileLoader):
     """
 
     executed = ""  # digest of the source that the module was made from
+    seen: tuple[int, ...] = ()  # what the file looked like then
 
     def path_stats(self, path: str) -> NoReturn:
         """Give no time of change."""
@@ -40,15 +43,23 @@ class SourceLoader(SourceFileLoader):
 
     def source_to_code(self, data: Any, path: Any, **options: Any) -> Any:
         """Compile a source."""
-        self.executed = digest(data)
+        self.executed, self.seen = digest(data), _look(self.path)
         return super().source_to_code(data, path, **options)
 
     def is_current(self) -> bool:
         """Return False when the file holds something else by now, or is gone."""
         try:
-            return digest(Path(self.path).read_bytes()) == self.executed
+            # A file that had been at rest when it was read can't have changed without looking different.
+            return (self.seen == _look(self.path) != ()) or digest(Path(self.path).read_bytes()) == self.executed
         except OSError:
             return False
+
+
+def _look(path: str) -> tuple[int, ...]:
+    """Return what tells a file apart from a changed one; () for one that was changed less than two seconds ago."""
+    found = Path(path).stat()
+    rested = time.time_ns() - max(found.st_mtime_ns, found.st_ctime_ns) > _AT_REST
+    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns) if rested else ()
 
 
 def import_sources_of(folder: Path) -> None:

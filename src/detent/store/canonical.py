@@ -8,8 +8,12 @@ from typing import Any
 
 
 def canonical(value: Any) -> bytes:
-    """Return JSON with sorted keys and no spaces. NaN and infinities are refused with ValueError: they are not JSON."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    """Return JSON with sorted keys and no spaces. NaN and infinities are refused with ValueError: they are not JSON.
+
+    A file name that is no valid text holds lone surrogates; they become JSON's own escapes, and come back from those.
+    """
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return text.encode("utf-8", "backslashreplace")
 
 
 def digest(data: bytes) -> str:

@@ -53,8 +53,11 @@ class Transaction(Reader, Protocol):
 class Database(Reader, Protocol):
     """Rows that survive. One object may be used from several threads; each process opens its own."""
 
-    def transaction(self) -> Any:
-        """Return a context manager that gives a Transaction, commits at its end and rolls back on an exception."""
+    def transaction(self, *, wait: float | None = None) -> Any:
+        """Return a context manager that gives a Transaction, commits at its end and rolls back on an exception.
+
+        `wait`: seconds to wait while another process writes; None: a few, for whoever has somebody waiting.
+        """
         ...
 
     def close(self) -> None:
@@ -78,7 +81,8 @@ class SqliteDatabase:
             self._connection.row_factory = sqlite3.Row
             for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
                 self._connection.execute(f"PRAGMA {pragma}")
-        self._file = _file(path)
+        self._place = path.absolute()  # a process may go to another folder
+        self._file = _file(self._place)
 
     @property
     def path(self) -> Path:
@@ -86,17 +90,18 @@ class SqliteDatabase:
         return self._path
 
     @contextmanager
-    def transaction(self) -> Iterator[Transaction]:
+    def transaction(self, *, wait: float | None = None) -> Iterator[Transaction]:
         """Give a write transaction.
 
         Raises:
-            BusyError: another process kept the write lock for longer than the timeout.
+            BusyError: another process kept the write lock for longer than `wait`, or else than the timeout.
             StoreError: the disk is full, the file is damaged, or is not the one any more that was opened.
         """
-        if _file(self._path) != self._file:
-            raise _gone(self._path)
-        with self._lock, self._explained():
-            self._connection.execute("BEGIN IMMEDIATE")
+        if _file(self._place) != self._file:
+            raise _gone(self._place)
+        wait = self._timeout if wait is None else wait
+        with self._lock, self._explained(wait):
+            self._begin(wait)
             self._after.clear()
             try:
                 yield self
@@ -107,6 +112,17 @@ class SqliteDatabase:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
+
+    def _begin(self, wait: float) -> None:
+        """Take the write lock: the only moment at which SQLite waits for another writer."""
+        if wait == self._timeout:
+            self._connection.execute("BEGIN IMMEDIATE")
+            return
+        self._connection.execute(f"PRAGMA busy_timeout = {round(wait * 1000)}")
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+        finally:
+            self._connection.execute(f"PRAGMA busy_timeout = {round(self._timeout * 1000)}")
 
     def execute(self, sql: str, **values: Any) -> int:
         """Run a statement inside the open transaction."""
@@ -136,14 +152,14 @@ class SqliteDatabase:
             self._connection.close()
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _explained(self, wait: float | None = None) -> Iterator[None]:
         """Turn the faults of SQLite, and of the disk, into errors that say what to do."""
         try:
             yield
         except sqlite3.IntegrityError:
             raise
         except sqlite3.DatabaseError as error:
-            raise _explain(error, self._path, self._timeout) from error
+            raise _explain(error, self._path, self._timeout if wait is None else wait) from error
 
 
 def open_database(path: Path, *, mounts: Path = TABLE) -> Database:
@@ -176,13 +192,13 @@ def _gone(path: Path) -> StoreError:
     )
 
 
-def _explain(error: sqlite3.DatabaseError, path: Path, timeout: float) -> DetentError:
+def _explain(error: sqlite3.DatabaseError, path: Path, wait: float) -> DetentError:
     text = str(error)
     where = Place(file=shown(path))
     if "locked" in text or "busy" in text:
         return BusyError(
             what="the database is busy",
-            why=f"another process holds its write lock for longer than {timeout:g} seconds",
+            why=f"another process holds its write lock for longer than {wait:g} seconds",
             fix="wait for the other `detent` command to end, or end it, and try again",
             where=where,
         )

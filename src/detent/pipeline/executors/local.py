@@ -19,7 +19,7 @@ from typing import cast
 
 from detent.pipeline.executors.memory import machine_memory, used_memory
 from detent.pipeline.executors.protocol import Capacity, Died, Done, Ended, Outcome, Task, TimedOut, TooLarge
-from detent.pipeline.executors.worker import serve
+from detent.pipeline.executors.worker import STALE, serve
 from detent.project.environment import all_variables
 
 PRELOAD = ("numpy", "polars", "pyarrow")
@@ -96,7 +96,9 @@ class LocalExecutor:
             limits += [] if until is None else [max(0.0, until - now)]
             limits += [_LOOKS] if any(worker.task and worker.task.memory for worker in busy) else []
             ready = set(wait([worker.connection for worker in busy], min(limits, default=None)))
-            ended = [self._collect(worker) for worker in busy if worker.connection in ready]
+            ended = [
+                one for worker in busy if worker.connection in ready and (one := self._collect(worker)) is not None
+            ]
             ended += [self._kill(worker, reason) for worker in busy if (reason := _too_much(worker)) is not None]
             if ended or (until is not None and time.monotonic() >= until):
                 return ended
@@ -133,7 +135,7 @@ class LocalExecutor:
         self._workers.append(worker)
         return worker
 
-    def _collect(self, worker: _Worker) -> Ended:
+    def _collect(self, worker: _Worker) -> Ended | None:
         try:
             outcome = cast("Outcome", worker.connection.recv())
         except (EOFError, OSError):
@@ -143,6 +145,10 @@ class LocalExecutor:
             self._end(worker)
             return Ended(task=task, outcome=Died(how=_how(code)), seconds=seconds)
         task, seconds = self._finish(worker)
+        if outcome == STALE:
+            self._end(worker)
+            self.start(task)
+            return None
         if task.hermetic or not isinstance(outcome, Done):  # nobody knows what a step that broke off leaves behind
             self._end(worker)
         return Ended(task=task, outcome=outcome, seconds=seconds)

@@ -8,6 +8,7 @@ import queue
 import sys
 import threading
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 from detent.pipeline.attempt import Attempts
 from detent.pipeline.execute import execute
@@ -15,6 +16,8 @@ from detent.pipeline.executors.protocol import Task
 from detent.pipeline.session import Sessions
 from detent.pipeline.trace.tracer import Tracer
 from detent.project.environment import all_variables, become
+
+STALE = "stale"  # what a worker answers that must not be used any more
 
 
 def serve(connection: Connection, variables: dict[str, str]) -> None:
@@ -33,7 +36,9 @@ def serve(connection: Connection, variables: dict[str, str]) -> None:
         task = tasks.get()
         if all_variables() != variables:  # a step changed them: the next one must not see that
             become(variables)
-        connection.send(execute(task, sessions, attempts))
+        # Modules can't be imported a second time with what they read then, so a fresh process has to do it.
+        stale = attempts.is_stale(Path(task.address.folder), Path(task.address.state))
+        connection.send(STALE if stale else execute(task, sessions, attempts))
 
 
 def _listen(connection: Connection, tasks: queue.SimpleQueue[Task]) -> None:

@@ -67,7 +67,9 @@ class Judge:
             self._assignment(node)
         elif isinstance(node, ast.If | ast.Try):
             self._branches(node)
-        elif not isinstance(node, ast.Import | ast.ImportFrom | ast.Pass):
+        elif isinstance(node, ast.ImportFrom):
+            self.conditions |= {ALWAYS} if node.names[0].name == "*" else set()  # it may bind any name
+        elif not isinstance(node, ast.Import | ast.Pass):
             idle = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
             self.conditions |= set() if idle else {ALWAYS}
 

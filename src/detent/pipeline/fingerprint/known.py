@@ -80,7 +80,9 @@ QUIET = frozenset({
 EVALUATORS = frozenset({"compile", "eval", "exec"})
 OWN_SCOPE = frozenset({"locals", "vars"})  # without arguments at the top level: the module
 BY_NAME = frozenset({"getattr", "setattr", "delattr", "hasattr"})
-IMPORTERS = frozenset({"importlib.import_module", "__import__", "builtins.__import__", "importlib.__import__"})
+IMPORTERS = frozenset(
+    {"importlib.import_module", "__import__", "builtins.__import__", "importlib.__import__", "importlib.util.find_spec"}
+)
 ANYTHING = (
     "__path__", "gc", "imp", "importlib.machinery", "importlib.reload", "importlib.util", "inspect.currentframe",
     "inspect.getmodule", "inspect.stack", "pkgutil", "pydoc.locate", "runpy", "sys._current_frames", "sys._getframe",

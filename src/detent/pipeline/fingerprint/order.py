@@ -44,7 +44,8 @@ class Order:
         for place in sheet.definitions.get(name, ()):
             statement = sheet.statements[place]
             reads = (
-                statement.calls
+                bool(sheet.stars)  # `from x import *` may bind it, too
+                or statement.calls
                 or _is_import(sheet, place)
                 or any(early in sheet.definitions or early in sheet.bindings for early in statement.early)
             )
@@ -52,7 +53,8 @@ class Order:
             lines[place, ""] = statement.text + _note(after) + _rebound(sheet, statement, place)
         for place, binding in _bindings(sheet, name):
             # `from x import y` takes a value; a module stays the same object.
-            taken = (":" in binding and self._files.find(dotted(binding)) is None) or _is_rebound(sheet, name)
+            taken = ":" in binding and self._files.find(dotted(binding)) is None
+            taken = taken or bool(sheet.stars) or _is_rebound(sheet, name)
             lines[place, binding] = import_line(name, binding) + _note(self._after(module, place) if taken else 0)
         return "\n".join(lines[key] for key in sorted(lines))
 
@@ -66,7 +68,7 @@ class Order:
         for place, name in module.sheet.events:
             if name:
                 if name not in imported and self._import_stirs(name):
-                    turns.append(Turn(place, f"import {name}", None))
+                    turns += _turn_of_import(module.sheet, place, name)
                 imported.add(name)
             else:
                 statement = module.sheet.statements[place]
@@ -102,6 +104,13 @@ class Order:
     def _has_effect(self, module: Module) -> bool:
         places = [place for place, name in module.sheet.events if not name]
         return any(not self._conditions.hold(module, module.sheet.statements[place].effect) for place in places)
+
+
+def _turn_of_import(sheet: Sheet, place: int, name: str) -> list[Turn]:
+    statement = sheet.statements[place]
+    if statement.text.startswith(("import ", "from ")):
+        return [Turn(place, f"import {name}", None)]
+    return [Turn(place, statement.text, statement)]  # under a condition: what that says matters, too
 
 
 def _bindings(sheet: Sheet, name: str) -> list[tuple[int, str]]:

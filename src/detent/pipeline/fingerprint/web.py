@@ -5,6 +5,7 @@ Each node is made, and its references are looked up, once, whatever number of st
 
 from __future__ import annotations
 
+import builtins
 import hashlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -29,6 +30,7 @@ class Web:
         self.files = files
         self._order = Order(files)
         self._nodes: dict[tuple[str, str, str], Node] = {}
+        self._followed: list[tuple[str, tuple[str, ...]]] = []  # imports that are being followed just now
         self._looks = {
             IMPORT: self._look_at_import, NAME: self._look_at_name, WHOLE: self._look_at_whole,
             BELOW: self._look_below, FILE: self._look_at_file,
@@ -41,10 +43,10 @@ class Web:
             ProjectError: a project file is no valid Python.
         """
         if not node.is_known:
-            node.is_known = True
             self._looks[node.kind](node)
             for name in {top.partition(".")[0] for top in node.packages}:
                 node.missing |= set(self.files.missing.get(name, ()))
+            node.is_known = True
         return node
 
     def start(self, module: str, name: str) -> Node:
@@ -78,10 +80,9 @@ class Web:
             if name:
                 self._load(node, name, named=False)
         for name in sheet.stars:
-            if self.files.find(name) is None:
-                self._load(node, name, named=True)
-            else:
-                self._take_whole(node, name)
+            found = self._load(node, name, named=True)
+            if found is not None and _defines(found, "__all__"):
+                node.edges.add(self.node(NAME, "__all__", found))
         self._look_at_lazy_names(node, module)
 
     def _look_at_lazy_names(self, node: Node, module: Module) -> None:
@@ -121,6 +122,8 @@ class Web:
         for bindings in module.sheet.bindings.values():
             for binding in bindings:
                 self._follow(node, binding, ())
+        for name in module.sheet.stars:
+            self._take_whole(node, name)
 
     def _look_below(self, node: Node) -> None:
         """Take in every file below a package, or of the whole project."""
@@ -151,17 +154,17 @@ class Web:
                 self._load(node, name[:-2], named=True)
                 node.edges.add(self.node(BELOW, name[:-2]))
             else:
-                self._load(node, name, named=False)
+                self._load(node, name, named=True)
         for name in uses.names:
             if name.endswith(":"):
                 self._attribute(node, name[:-1], ())
                 continue
             root, *chain = name.split(".")
-            if _defines(module, root):
-                node.edges.add(self.node(NAME, root, module))
-            for bindings in (module.sheet.bindings, uses.bindings):
-                for binding in bindings.get(root, ()):
-                    self._follow(node, binding, tuple(chain))
+            self._named(node, module, (root, *chain))
+            for binding in uses.bindings.get(root, ()):
+                self._follow(node, binding, tuple(chain))
+            if module.sheet.stars and not self._through_stars(node, module, (root, *chain)):
+                self._take_star_sources(node, module, root, uses)
         for text in uses.strings:
             self._use_text(node, module, text)
 
@@ -194,8 +197,13 @@ class Web:
         return self.node(WHOLE, module=module) if module and module.path == path else self.node(FILE, path)
 
     def _follow(self, node: Node, binding: str, chain: tuple[str, ...]) -> None:
-        source, inside = split_binding(binding)
-        self._attribute(node, source, (*inside, *chain))
+        """Take in what an imported name stands for; modules may hand a name back to each other."""
+        step = (binding, chain)
+        if step not in self._followed:
+            self._followed.append(step)
+            source, inside = split_binding(binding)
+            self._attribute(node, source, (*inside, *chain))
+            self._followed.pop()
 
     def _attribute(self, node: Node, name: str, chain: tuple[str, ...]) -> None:
         """Take in `module.a.b`."""
@@ -207,19 +215,51 @@ class Web:
         """Take in submodules as far as a chain goes, then a name in the last one; no name means all of it."""
         while chain:
             deeper = self.files.find(f"{found.name}.{chain[0]}")
-            if _defines(found, chain[0]):
-                node.edges.add(self.node(NAME, chain[0], found))
-                for binding in found.sheet.bindings.get(chain[0], ()):
-                    if binding != f"{found.name}:{chain[0]}":  # `from . import x` in the package itself
-                        self._follow(node, binding, chain[1:])
-            elif deeper is None:
+            self._named(node, found, chain)
+            known = self._through_stars(node, found, chain) or _defines(found, chain[0])
+            if deeper is None and not known:
                 self._unknown(node, found, chain)
-                return
             if deeper is None:
                 return
             node.edges.add(self.node(IMPORT, module=deeper))
             found, chain = deeper, chain[1:]
         self._take_whole(node, found.name)  # the module itself is handed around: anything in it may be used
+
+    def _named(self, node: Node, found: Module, chain: tuple[str, ...]) -> None:
+        """Take in a name of a module, if it is defined there, and what it stands for if it is imported there."""
+        if _defines(found, chain[0]):
+            node.edges.add(self.node(NAME, chain[0], found))
+        for binding in found.sheet.bindings.get(chain[0], ()):
+            self._follow(node, binding, chain[1:])
+
+    def _through_stars(self, node: Node, module: Module, chain: tuple[str, ...]) -> bool:
+        """Take in what `from x import *` may bind a name to; return False when none of those files defines it."""
+        known = False
+        for found in self._star_sources(module):
+            if _defines(found, chain[0]):
+                self._named(node, found, chain)
+                known = True
+            elif self.files.find(f"{found.name}.{chain[0]}"):
+                self._attribute(node, f"{found.name}.{chain[0]}", chain[1:])
+                known = True
+        return known
+
+    def _take_star_sources(self, node: Node, module: Module, name: str, uses: Uses) -> None:
+        """Take in all star imports for a name that no file defines: one of them may make it when it is imported."""
+        if not (_defines(module, name) or name in uses.bindings or hasattr(builtins, name)):
+            for found in self._star_sources(module):
+                self._take_whole(node, found.name)
+
+    def _star_sources(self, module: Module) -> list[Module]:
+        """Return the modules whose names a module gets by `from x import *`, directly or through each other."""
+        found, todo = {module.name: module}, [module]
+        while todo:
+            for name in todo.pop().sheet.stars:
+                source = self.files.find(name)
+                if source is not None and name not in found:
+                    found[name] = source
+                    todo.append(source)
+        return list(found.values())[1:]
 
     def _unknown(self, node: Node, found: Module, chain: Sequence[str]) -> None:
         """A name that a file does not define was put there in some other way, so all of the file may matter."""

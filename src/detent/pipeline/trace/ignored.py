@@ -12,7 +12,7 @@ import sys
 import sysconfig
 import tempfile
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import detent
@@ -93,8 +93,14 @@ def machine() -> tuple[str, ...]:
 
 def program_folders(project: str) -> tuple[str, ...]:
     """Return where programs are searched, the project's own folders left out: what a search meets is no read."""
-    folders = [os.path.realpath(folder) for folder in os.get_exec_path() if os.path.isabs(folder)]  # noqa: PTH117
+    folders = real_paths(tuple(folder for folder in os.get_exec_path() if os.path.isabs(folder)))  # noqa: PTH117
     return tuple(folder for folder in folders if not f"{folder}/".startswith(f"{project}/"))
+
+
+@lru_cache(maxsize=16)
+def real_paths(paths: tuple[str, ...]) -> tuple[str, ...]:
+    """Return where links in some paths lead; asked for the same ones before and after each step."""
+    return tuple(os.path.realpath(path) for path in paths)
 
 
 class Ignored:

@@ -11,7 +11,7 @@ from detent.errors import StepError
 from detent.pipeline.trace import audit, environ, watch
 from detent.pipeline.trace.candidates import files_in, words_of
 from detent.pipeline.trace.environ import VARIABLES
-from detent.pipeline.trace.ignored import Ignored, machine, program_folders
+from detent.pipeline.trace.ignored import Ignored, machine, program_folders, real_paths
 from detent.pipeline.trace.imports import Imports
 from detent.pipeline.trace.notes import Notes, told
 from detent.pipeline.trace.observation import Findings, Observation
@@ -57,7 +57,8 @@ class Tracer:
             StepError: the process that looks on is gone, or an earlier step left too many files open.
         """
         root = os.path.realpath(folder)
-        given = [form for path in ignore for form in (str(path.absolute()), os.path.realpath(path))]
+        named = tuple(str(path.absolute()) for path in ignore)
+        given = [*named, *real_paths(named)]
         paths = [*machine(), *program_folders(root), *given]
         self._ignored = Ignored(root, paths)
         self._sources = tuple(sources)
@@ -92,7 +93,7 @@ class Tracer:
             notes = heard.notes or Notes(self._ignored)
             self._guess(notes, heard, executed)
         self._free_one_descriptor()
-        folders = frozenset(path for path in (os.path.realpath(entry) for entry in sys.path))
+        folders = frozenset(real_paths(tuple(sys.path)))
         findings = Findings(notes, heard.importers, executed, folders, self._memo)
         return findings.conclude(variables, heard.hosts, self.means)
 

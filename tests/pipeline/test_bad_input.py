@@ -1,0 +1,342 @@
+"""Steps, bodies and graphs that do what they should not: a clear error, and nothing else comes to harm."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+import pytest
+from pipeline_project import Project, outcomes
+
+from detent.errors import ProjectError, TamperedError
+from detent.pipeline import LocalExecutor
+from detent.pipeline.document import Document, load_document, store_document
+from detent.pipeline.executors.protocol import Capacity, Ended, Raised, Task
+from detent.pipeline.graph import build
+from detent.pipeline.nodes import Graph, Node, Port
+from detent.pipeline.run import run
+from detent.project.code import load_callable
+from detent.store.blobs import open_blobs
+
+HEAD = """
+import asyncio, ctypes, os, subprocess, sys, threading
+from pathlib import Path
+from typing import NamedTuple
+import polars as pl
+from detent.pipeline import pipeline, step
+"""
+FLOW = """
+@step
+def first() -> object:
+    {first}
+
+@step
+def second() -> object:
+    print("a step after it, in the same process")
+    {second}
+
+@step
+def follows(one: object) -> object:
+    return one
+
+@pipeline
+def flow():
+    one = first()
+    return dict(first=one, second=second(), follows=follows(one))
+"""
+
+
+@pytest.fixture(scope="module")
+def one_worker() -> Iterator[LocalExecutor]:
+    with LocalExecutor(1) as pool:
+        yield pool
+
+
+@pytest.fixture
+def alone(project: Project, one_worker: LocalExecutor) -> Project:
+    """A project whose steps run one after the other in one process."""
+    project.executor = one_worker
+    return project
+
+
+def write(project: Project, first: str, second: str = "return 2") -> None:
+    project.write(steps_under_test=HEAD + FLOW.format(first=first, second=second))
+
+
+HARMLESS = [  # what the first step does; what the second one does and returns
+    ("sys.stdout.close(); return 1", "return 2", 2),
+    ("sys.stdout = None; return 1", "return 2", 2),
+    ("os.close(1); os.close(2); return 1", "return 2", 2),
+    ('open(b"\\xff.txt", "w").write("x"); return open(b"\\xff.txt").read()', "return 2", 2),
+    ('os.chdir("/"); return 1', "return Path.cwd().name", "project"),
+    ('os.environ["LEAKED"] = "1"; return 1', 'return os.environ.get("LEAKED", "")', ""),
+    ("os.umask(0o777); return 1", "return 2", 2),
+    ('subprocess.Popen(["sleep", "600"]); return 1', "return 2", 2),
+    ("threading.Thread(target=threading.Event().wait, daemon=True).start(); return 1", "return 2", 2),
+    ("return sys.stdin.read()", "return 2", 2),
+]
+
+
+@pytest.mark.parametrize(("first", "second", "value"), HARMLESS)
+def test_what_a_step_leaves_behind_does_not_reach_the_next_one(
+    alone: Project, first: str, second: str, value: object
+) -> None:
+    write(alone, first, second)
+    result = alone.run({})
+    assert not result.errors
+    assert result.value("second") == value
+    assert set(outcomes(alone.run({})).values()) == {"hit"}
+
+
+HARMFUL = [  # what the first step does; what its error says
+    ("sys.exit(0)", "sys.exit(0)"),
+    ('sys.exit("no rows today")', "no rows today"),
+    ("return (lambda f: f(f))(lambda f: f(f))", "RecursionError"),
+    ("ctypes.string_at(0)", "a library below Python crashed"),
+    ("os.abort()", "SIGABRT"),
+    ("os._exit(0)", "ended the process"),
+    ("os.kill(os.getpid(), 9)", "often the system is out of memory"),
+    ("raise asyncio.CancelledError", "CancelledError"),
+    ('raise type("Stop", (BaseException,), {})("enough")', "Stop: enough"),
+    ('raise type("Bad", (Exception,), {"__str__": lambda self: 1 / 0})', "Bad: (making its text raised"),
+    ('raise type("Bad", (Exception,), {"__reduce__": lambda self: 1 / 0})("it")', "Bad: it"),
+    ('raise ValueError("x" * 10**7)', "ValueError: xxx"),
+    ('raise ValueError("\\udc80 is no text")', "is no text"),
+    ('return "\\udc80"', "can't be stored"),
+    ("return (number for number in range(3))", "can't be stored"),
+    ('return type("Lazy", (), {"__getattr__": lambda self, name: 1 / 0})()', "can't be stored"),
+    ('return Path("/nowhere/at/all")', "nothing is there"),
+    ("Path(__file__).unlink(); return 1", "was edited while"),
+]
+
+
+@pytest.mark.parametrize(("first", "text"), HARMFUL)
+def test_a_step_that_breaks_off_says_how_and_leaves_the_others_alone(alone: Project, first: str, text: str) -> None:
+    write(alone, first)
+    result = alone.run({})
+    assert outcomes(result)["first"] == "failed"
+    assert outcomes(result)["follows"] == "skipped"
+    assert text in str(result.errors[0])
+    assert len(str(result.errors[0])) < 6000
+    if "unlink" not in first:
+        assert outcomes(result)["second"] == "ran"
+
+
+def test_a_step_that_removes_the_project_folder_is_named_and_so_is_what_is_missing(alone: Project) -> None:
+    write(alone, "import shutil; shutil.rmtree(Path(__file__).parent); return 1")
+    errors = [str(error) for error in alone.run({}).errors]
+    assert "was edited while step `first` ran" in errors[0]
+    assert "the project folder can't be entered" in errors[1]
+
+
+def test_a_step_that_uses_up_all_descriptors_takes_none_from_the_next_one(project: Project) -> None:
+    keep = "sys.kept = []\n    while True: sys.kept.append(open(os.devnull))"
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (200, 200))\n    "
+    write(project, limit + keep)
+    with LocalExecutor(1) as project.executor:
+        result = project.run({})
+    assert "Too many open files" in str(result.errors[0])
+    assert outcomes(result)["second"] == "ran"
+
+
+def test_a_worker_with_many_files_left_open_is_replaced(project: Project) -> None:
+    keep = "import resource; many = resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2\n    "
+    keep += "sys.kept = [os.dup(0) for _ in range(many)]; return os.getpid()"
+    write(project, keep, "return os.getpid()")
+    with LocalExecutor(1) as project.executor:
+        result = project.run({})
+    assert result.value("first") != result.value("second")
+
+
+def test_what_a_step_started_ends_with_the_pool(project: Project) -> None:
+    write(project, 'return subprocess.Popen(["sleep", "600"]).pid')
+    with LocalExecutor(1) as project.executor:
+        pid = project.run({}).value("first")
+        assert Path(f"/proc/{pid}").exists()
+    deadline = time.monotonic() + 20
+    while Path(f"/proc/{pid}").exists() and "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text():
+        assert time.monotonic() < deadline
+
+
+PATHS = """
+@step
+def made() -> Path:
+    Path("made.txt").write_text("as it was")
+    return Path("made.txt")
+
+@step
+def harms(given: Path) -> int:
+    {harm}
+    return 1
+
+@step
+def reads(given: Path, after: int) -> str:
+    return given.read_text()
+
+@pipeline
+def flow():
+    path = made()
+    return reads(path, harms(path))
+"""
+
+
+def test_a_step_may_remove_its_input(project: Project) -> None:
+    project.write(steps_under_test=HEAD + PATHS.format(harm="given.unlink()"))
+    assert project.run({}).value("result") == "as it was"
+
+
+@pytest.mark.parametrize("harm", ["given.chmod(0o644); given.write_text('other')", "BLOBS"])
+def test_a_step_that_harms_the_store_is_noticed_and_the_next_run_makes_it_anew(project: Project, harm: str) -> None:
+    blobs = project.workspace.state / "blobs"
+    everything = f"[path.unlink() for path in Path({str(blobs)!r}).glob('??/*')]"
+    project.write(steps_under_test=HEAD + PATHS.format(harm=harm.replace("BLOBS", everything)))
+    result = project.run({})
+    if result.errors:  # the input may have been a copy
+        assert "is damaged" in str(result.errors[0]) or "is missing" in str(result.errors[0])
+        result = project.run({})
+    assert result.value("result") == "as it was"
+    project.write(steps_under_test=HEAD + PATHS.format(harm="pass"))
+    assert project.run({}).value("result") == "as it was"
+    assert all(project.workspace.blobs.is_whole(name) for name in project.workspace.blobs.names())
+
+
+BODIES = [
+    ('raise ValueError("it is the wrong day")', "ValueError: it is the wrong day"),
+    ('raise type("Bad", (Exception,), {"__str__": lambda self: 1 / 0})', "Bad: (making its text raised"),
+    ("sys.exit(3)", "SystemExit"),
+    ("return flow.function()", "RecursionError"),
+    ("loop = [1]; loop.append(loop); return follows(loop)", "RecursionError"),
+    ("return {}", "returns no outputs"),
+    ("return 1", "returns no outputs"),
+]
+
+
+@pytest.mark.parametrize(("body", "text"), BODIES)
+def test_a_body_that_fails_names_its_line(project: Project, body: str, text: str) -> None:
+    write(project, "return 1")
+    file = project.workspace.folder / "steps_under_test.py"
+    start, _, _ = file.read_text().partition("    one = first()")
+    file.write_text(f"{start}    {body}\n")
+    with pytest.raises(ProjectError, match="flow") as caught:
+        project.run({})
+    assert text in str(caught.value)
+
+
+def test_a_cycle_can_not_be_drawn(project: Project) -> None:
+    write(project, "return 1")
+    text = (project.workspace.folder / "steps_under_test.py").read_text()
+    body = "    given = [1]\n    one = follows(given)\n    given.append(follows(one))\n    return one\n"
+    start, _, _ = text.partition("    one = first()")
+    project.write(steps_under_test=start + body)
+    assert project.run({}).value("result") == [1], "arguments are those of the moment of the call"
+
+
+def node(name: str, *needs: str) -> Node:
+    return Node(
+        name=name, module="steps_under_test", attribute="follows", file="steps_under_test.py",
+        arguments=(("one", [Port(need, "result") for need in needs]),), outputs=("result",), record=False,
+    )  # fmt: skip
+
+
+DOCUMENTS = {
+    "a cycle": [node("a", "b"), node("b", "a")],
+    "a step that needs itself": [node("a", "a")],
+    "a step before what it needs": [node("a", "b"), node("b")],
+    "a step that is not there": [node("a", "elsewhere")],
+    "two steps of one name": [node("a"), node("a")],
+    "no such step at its end": [node("b")],
+}
+
+
+@pytest.mark.parametrize("nodes", DOCUMENTS.values(), ids=DOCUMENTS)
+def test_a_document_that_is_no_graph_is_refused(project: Project, nodes: list[Node]) -> None:
+    graph = Graph(
+        name="flow", module="steps_under_test", attribute="flow", inputs=(), nodes=tuple(nodes),
+        results=(("result", Port("a", "result")),),
+    )  # fmt: skip
+    write(project, "return 1")
+    blobs = project.workspace.blobs
+    with pytest.raises(TamperedError, match="no graph document"):
+        load_document(store_document(Document(graph=graph, bundle="0" * 64), blobs), blobs)
+
+
+class Refusing:
+    """An executor that says that each task failed."""
+
+    def __init__(self) -> None:
+        self.tasks: list[Task] = []
+
+    def total(self) -> Capacity:
+        return Capacity(slots=2, cpu=2.0, memory=2**40, gpu=0)
+
+    def start(self, task: Task) -> None:
+        self.tasks.append(task)
+
+    def wait(self, timeout: float | None) -> list[Ended]:
+        failed = Raised(kind="ValueError", message="no", transient=False, file="", line=None, error=None)
+        ended = [Ended(task=task, outcome=failed, seconds=0.0) for task in self.tasks]
+        self.tasks.clear()
+        return ended
+
+    def cancel(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def test_a_chain_of_5000_steps_is_drawn_stored_and_skipped_in_seconds(project: Project) -> None:
+    write(project, "return 1")
+    file = project.workspace.folder / "steps_under_test.py"
+    start, _, _ = file.read_text().partition("    one = first()")
+    file.write_text(f"{start}    one = first()\n    for _ in range(4999): one = follows(one)\n    return one\n")
+    began = time.monotonic()
+    flow = load_callable("steps_under_test.py:flow", project.workspace.folder)
+    graph = build(flow, inputs=(), params={}, folder=project.workspace.folder)
+    result = run(graph, inputs={}, workspace=project.workspace, run_id="long", executor=Refusing())
+    assert len(result.run.steps) == 5000
+    assert list(outcomes(result).values()) == ["failed"] + ["skipped"] * 4999
+    assert load_document(result.run.graph, project.workspace.blobs).graph == graph
+    assert time.monotonic() - began < 60
+
+
+ODD_FOLDERS = ["with space", "q'uo\"te", "new\nline", "a%s{x}$HOME;", b"raw\xff".decode("utf-8", "surrogateescape")]
+ODD_NAMES = """
+class Größe(NamedTuple):
+    länge: int
+    日本: float
+
+@step
+def größe(anzahl: int) -> Größe:
+    return Größe(anzahl, 0.5)
+
+@step
+def rows(rows: pl.DataFrame) -> int:
+    return rows.height
+
+@step
+def LONG(ä: int, n: int) -> int:
+    return ä + n
+
+calls_rows = rows
+
+@pipeline
+def flow(rows):
+    size = größe(3)
+    return {"wert/mit: odd é": LONG(ä=size.länge, n=calls_rows(rows)), "b": size.日本}
+"""
+
+
+@pytest.mark.parametrize("folder", ODD_FOLDERS, ids=range(len(ODD_FOLDERS)))
+def test_names_may_be_odd_long_and_those_of_datasets(project: Project, folder: str) -> None:
+    place = project.workspace.folder / folder
+    place.mkdir()
+    blobs = open_blobs(str(place / "state" / "blobs"))
+    project.workspace = dataclasses.replace(project.workspace, folder=place, state=place / "state", blobs=blobs)
+    project.write(steps_under_test=(HEAD + ODD_NAMES).replace("LONG", "n" * 250))
+    for outcome in ("ran", "hit"):
+        result = project.run({"rows": pl.DataFrame({"a": [1, 2]})})
+        assert not result.errors, result.errors
+        assert set(outcomes(result).values()) == {outcome}
+        assert (result.value("wert/mit: odd é"), result.value("b")) == (5, 0.5)
