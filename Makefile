@@ -31,10 +31,10 @@ up: .venv/.installed ## serve the demo's champion for real
 	$(BIN)/detent -C examples/flights up
 
 test: .venv/.installed-dev ## every test but the slow ones
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-slow: .venv/.installed-dev ## full enumerations, and tests against other tools in environments of their own
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile
 
 bench-pipeline: ## pipelines side by side with six other tools, hours; writes docs/benchmarks.md
 	$(PYTHON) bench/pipeline/run.py --cache .bench/pipeline --write docs/benchmarks.md

@@ -118,6 +118,16 @@ def _swap_statements(node: ast.AST, tree: ast.Module, number: random.Random) -> 
     return None
 
 
+def _move(node: ast.AST, tree: ast.Module, number: random.Random) -> object:
+    """Move an import, an assignment or a call of the module itself to another place in it."""
+    places = [place for place, one in enumerate(tree.body) if not isinstance(one, DEFINITIONS)]
+    if not places:
+        return False
+    one = tree.body.pop(number.choice(places))
+    tree.body.insert(number.randint(0, len(tree.body)), one)
+    return None
+
+
 def _delete(node: ast.AST, tree: ast.Module, number: random.Random) -> object:
     for owner in ast.walk(tree):
         body = getattr(owner, "body", None)
@@ -177,7 +187,8 @@ MUTATIONS: list[Mutation] = [
     _change(_of((ast.Import, ast.ImportFrom)), _swap_aliases),
     _change(_of(ast.ImportFrom), _import_other),
     _change(_of(ast.stmt), _swap_statements),
-    _change(_of(ast.stmt), _swap_statements),
+    _change(_of(ast.Module), _move),
+    _change(_of(ast.Module), _move),
     _change(_of(ast.stmt), _delete),
     _change(_of(ast.stmt), _double),
     _change(_of((ast.Call, ast.List, ast.Dict, ast.BinOp, *DEFINITIONS)), _reverse),

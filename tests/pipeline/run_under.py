@@ -1,19 +1,18 @@
-"""One run of a project, as a process of its own that can be limited: `python run_under.py FOLDER RUN [LIMIT VALUE]`.
+"""Runs of a project in a process of their own that can be limited: `python run_under.py FOLDER LIMIT RUN=VALUE ...`.
 
-The folder holds `project/` and, after the first run, `state/`. It prints what became of the run as a line of JSON.
+The folder holds `project/` and, after the first run, `state/`. What became of each run is printed as a line of JSON.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import resource
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import fsspec
 from crash_checks import open_all
-from fsspec.implementations.local import LocalFileSystem
 from in_process import InProcess
 
 from detent.errors import DetentError
@@ -23,18 +22,23 @@ from detent.pipeline.run import run
 from detent.pipeline.workspace import Workspace
 from detent.project.code import load_callable
 from detent.store.blobs import open_blobs
-from detent.testing.faults import FaultyFileSystem, Schedule, seeded
 
 
-def largest_file(top: Path, value: str) -> None:
+def largest_file(value: str) -> None:
     """No file may have more bytes: writes end as on a full disk, with another number."""
-    resource.setrlimit(resource.RLIMIT_FSIZE, (int(value), resource.RLIM_INFINITY))
+    if value:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (int(value), resource.RLIM_INFINITY))
 
 
-def faulty_bucket(top: Path, value: str) -> None:
+def faulty_bucket(value: str) -> None:
     """Make `bucket://` a kind of object store that makes faults: {"truncate": 0.1, "seed": 3}."""
+    import fsspec
+    from fsspec.implementations.local import LocalFileSystem
+
+    from detent.testing.faults import FaultyFileSystem, seeded
+
     rates = json.loads(value)
-    schedule: Schedule = seeded(rates.pop("seed"), rates)
+    schedule = seeded(rates.pop("seed", 0), rates)
 
     class Bucket(FaultyFileSystem):
         protocol = "bucket"
@@ -42,13 +46,10 @@ def faulty_bucket(top: Path, value: str) -> None:
         def __init__(self, **_: object) -> None:
             super().__init__(LocalFileSystem(auto_mkdir=True), schedule)
 
-    fsspec.register_implementation("bucket", Bucket)
+    fsspec.register_implementation("bucket", Bucket, clobber=True)
 
 
-LIMITS: dict[str, Callable[[Path, str], None]] = {
-    "largest_file": largest_file,
-    "faulty_bucket": faulty_bucket,
-}
+LIMITS: dict[str, Callable[[str], None]] = {"largest_file": largest_file, "faulty_bucket": faulty_bucket}
 
 
 def workspace_of(top: Path, limit: str) -> Workspace:
@@ -57,27 +58,26 @@ def workspace_of(top: Path, limit: str) -> Workspace:
     if limit != "faulty_bucket":
         return workspace
     url = f"bucket://{top}/bucket"
-    blobs = open_blobs(url, cache=top / "state" / "cache")
-    return Workspace(
-        folder=workspace.folder, state=workspace.state, blobs=blobs, db=workspace.db, clock=workspace.clock,
-        blobs_url=url,
-    )  # fmt: skip
+    return dataclasses.replace(workspace, blobs=open_blobs(url, cache=top / "state" / "cache"), blobs_url=url)
 
 
-def main(top: Path, name: str, limit: str = "", value: str = "") -> dict[str, object]:
+def main(top: Path, limit: str, name: str, value: str) -> dict[str, object]:
     """Run and say how it went."""
-    if limit:
-        LIMITS[limit](top, value)
+    LIMITS[limit](value)
+    executor = InProcess()
     try:
         workspace = workspace_of(top, limit)
         graph = build(load_callable("steps.py:flow", workspace.folder), inputs=(), params={}, folder=workspace.folder)
-        result = run(graph, inputs={}, workspace=workspace, run_id=name, executor=InProcess())
+        result = run(graph, inputs={}, workspace=workspace, run_id=name, executor=executor)
         values = {name: load(artifact, workspace.blobs) for name, artifact in result.outputs.items()}
     except DetentError as error:
         return {"raised": f"{error.code}: {error}"}
+    finally:
+        executor.close()
     outcomes = {step.label: step.outcome for step in result.run.steps}
     return {"outcomes": outcomes, "errors": [str(error) for error in result.errors], "values": values}
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(main(Path(sys.argv[1]), *sys.argv[2:])))
+    for name, _, value in (given.partition("=") for given in sys.argv[3:]):
+        sys.stdout.write(f"{json.dumps(main(Path(sys.argv[1]), sys.argv[2], name, value))}\n")

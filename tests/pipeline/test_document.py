@@ -20,16 +20,18 @@ from detent.pipeline.options import Options
 from detent.store.blobs import Blobs, open_blobs
 from detent.store.canonical import canonical
 
+
+def simple(name: str, *outputs: str) -> Node:
+    return Node(
+        name=name, module="steps", attribute=name, file="steps.py", arguments=(), outputs=outputs, record=False
+    )  # fmt: skip
+
+
 NODES = (
-    Node(
-        name="split",
-        module="steps",
-        attribute="split",
-        file="steps.py",
-        arguments=(),
-        outputs=("result",),
-        record=False,
-    ),
+    simple("split", "result"),
+    simple("halve", "low", "high"),
+    simple("check", "result"),
+    simple("other", "flag"),
     Node(
         name="train",
         module="steps",
@@ -115,6 +117,6 @@ def test_what_is_no_document_is_refused(data: bytes, blobs: Blobs) -> None:
 
 
 def test_a_step_is_found_by_name_and_a_misspelt_one_suggests_the_right_one() -> None:
-    assert DOCUMENT.node("train") is NODES[1]
+    assert DOCUMENT.node("train") is NODES[-1]
     with pytest.raises(ProjectError, match="did you mean `train`"):
         DOCUMENT.node("trian")

@@ -18,6 +18,7 @@ from detent.pipeline.call import call, load_arguments, load_step, store_outputs
 from detent.pipeline.capture import captured
 from detent.pipeline.codecs import folder as folders
 from detent.pipeline.codecs.scratch import using_scratch
+from detent.pipeline.failure import printable
 from detent.pipeline.lease import Lease, is_held
 from detent.pipeline.planner import Planned, quarantine_damaged
 from detent.pipeline.sandbox import enter_sandbox
@@ -159,7 +160,7 @@ class Attempts:
         if not planned.node.options.network and not planned.node.options.changes:
             fix = "say network=True, and with changes=... when its result is out of date"
             warnings += [f"talked to {host}: {fix}" for host in seen.connections]
-        return Result(outputs=outputs, reads=reads, warnings=tuple(warnings))
+        return Result(outputs=outputs, reads=reads, warnings=tuple(map(printable, warnings)))
 
 
 def _refuse(planned: Planned, undeclared: Sequence[Read], refused: Sequence[str]) -> None:

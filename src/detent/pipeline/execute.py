@@ -28,7 +28,7 @@ from detent.pipeline.session import Session, Sessions
 from detent.pipeline.store import Entry
 from detent.pipeline.trace.reads import to_json
 from detent.records.run import StepRun
-from detent.store.canonical import digest_of
+from detent.store.canonical import canonical_names, digest
 from detent.store.clock import iso
 from detent.store.database import Transaction, open_database
 
@@ -120,7 +120,7 @@ def attempt_name(task: Task) -> store.AttemptName:
 def log_name(task: Task) -> str:
     """Return the path of an attempt's log, relative to the state folder."""
     item = "" if task.shard < 0 else f".{task.shard}"
-    name = task.step if len(task.step.encode()) <= _LONGEST_NAME else digest_of(task.step)
+    name = task.step if len(task.step.encode()) <= _LONGEST_NAME else digest(task.step.encode())
     return f"runs/{task.run}/{name}{item}.{task.attempt}.log"
 
 
@@ -180,7 +180,7 @@ def _commit(session: Session, planned: Planned, lease: Lease, row: StepRun, resu
     workspace = session.workspace
     entry = Entry(
         key=planned.key,
-        variant=digest_of(to_json(result.reads)) if result.reads else "",
+        variant=digest(canonical_names(to_json(result.reads))) if result.reads else "",
         outputs=result.outputs,
         reads=result.reads,
         stats=stats_of(result.outputs, workspace.blobs),

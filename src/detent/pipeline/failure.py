@@ -48,9 +48,14 @@ def raised(error: BaseException, folder: Path, retry_on: tuple[type[Exception], 
 def said(error: BaseException) -> str:
     """Return the text of an exception, which may have none that can be made, printed or stored."""
     try:
-        return str(error).encode("utf-8", "backslashreplace").decode()
+        return printable(str(error))
     except Exception as another:  # noqa: BLE001  (a user's own `__str__`)
         return f"(making its text raised {type(another).__name__})"
+
+
+def printable(text: str) -> str:
+    """Return a text that every file and terminal takes: what is no valid Unicode, as in odd file names, is escaped."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def step_error(ended: Ended, *, name: str, log: str) -> StepError:

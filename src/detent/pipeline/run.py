@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import time
@@ -28,7 +29,8 @@ from detent.pipeline.scratch import remove_left
 from detent.pipeline.tokens import refuse_impossible
 from detent.pipeline.workspace import Workspace
 from detent.records.run import WHOLE, Run, RunRequest
-from detent.store.blobs import Blobs
+from detent.store.atomic import sync_filesystem
+from detent.store.blobs import Blobs, FolderBlobs
 from detent.store.clock import iso
 
 
@@ -190,6 +192,9 @@ def _finish(schedule: Schedule, begun: Run, workspace: Workspace, executor: Exec
         state = "failed" if schedule.errors else "succeeded"
     finally:
         executor.cancel()  # only after an exception is anything still running
+        if isinstance(workspace.blobs, FolderBlobs):
+            with contextlib.suppress(OSError):  # a full disk: the transaction below says so
+                sync_filesystem(workspace.state)
         with workspace.db.transaction(wait=store.PATIENCE) as tx:
             store.end_run(tx, begun.id, state=state, ended_at=iso(workspace.clock.now()))
             store.drop_lease(tx, _run_key(begun.id))

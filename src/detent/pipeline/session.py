@@ -52,7 +52,8 @@ class Session:
 class Sessions:
     """Opens tasks; what the tasks of one run share is opened once."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, durable: bool = True) -> None:
+        self._durable = durable  # False: the run that this process works for syncs everything before it ends
         self._open: _Open | None = None
 
     def open(self, task: Task) -> Session:
@@ -65,7 +66,7 @@ class Sessions:
         of = (task.address, task.graph, task.run, task.code)
         if self._open is None or self._open.of != of:
             self.close()
-            self._open = _open(task, of)
+            self._open = _open(task, of, durable=self._durable)
         known = self._open
         known.stamp.moment = parse(task.now) if task.now else None
         workspace, document = known.workspace, known.document
@@ -91,9 +92,9 @@ def unknown_run(run: str, workspace: Workspace) -> ProjectError:
     )
 
 
-def _open(task: Task, of: tuple[object, ...]) -> _Open:
+def _open(task: Task, of: tuple[object, ...], *, durable: bool) -> _Open:
     stamp = _Stamp()
-    workspace = open_address(task.address, stamp)
+    workspace = open_address(task.address, stamp, durable=durable)
     inputs = store.run_inputs(workspace.db, task.run)
     if inputs is None:
         workspace.db.close()

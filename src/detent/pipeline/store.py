@@ -15,7 +15,7 @@ from detent.pipeline.trace import reads as traced
 from detent.pipeline.trace.reads import Read
 from detent.records.run import Run, RunRequest, StepRun
 from detent.store.blobs import Stat
-from detent.store.canonical import canonical
+from detent.store.canonical import canonical_names
 from detent.store.database import Reader, Row, Transaction
 from detent.store.queries import load_queries
 
@@ -309,4 +309,4 @@ def _parts(text: str) -> Parts:
 
 
 def _json(value: object) -> str:
-    return canonical(value).decode()
+    return canonical_names(value).decode()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from detent.store.blobs import Blobs, open_blobs
+from detent.store.blobs import Blobs, FolderBlobs, open_blobs
 from detent.store.clock import Clock
 from detent.store.database import Database, open_database
 
@@ -43,17 +43,22 @@ class Address:
     blobs: str
 
 
-def open_address(address: Address, clock: Clock) -> Workspace:
+def open_address(address: Address, clock: Clock, *, durable: bool = True) -> Workspace:
     """Open a workspace in this process; its database has to be closed again.
+
+    Not `durable`: what is stored in a local folder is not waited for; whoever asked for the work syncs it in the end.
 
     Raises:
         StoreError: the database or the blob store can't be opened.
     """
     state = Path(address.state)
+    blobs = open_blobs(address.blobs, cache=state / "cache")
     return Workspace(
         folder=Path(address.folder),
         state=state,
-        blobs=open_blobs(address.blobs, cache=state / "cache"),
+        blobs=blobs
+        if durable or not isinstance(blobs, FolderBlobs)
+        else FolderBlobs(Path(address.blobs), durable=False),
         db=open_database(Path(address.database)),
         clock=clock,
         blobs_url=address.blobs,

@@ -8,17 +8,29 @@ from typing import Any
 
 
 def canonical(value: Any) -> bytes:
-    """Return JSON with sorted keys and no spaces. NaN and infinities are refused with ValueError: they are not JSON.
+    """Return JSON with sorted keys and no spaces.
 
-    A file name that is no valid text holds lone surrogates; they become JSON's own escapes, and come back from those.
+    Raises:
+        ValueError: a number is NaN or infinite, or a text is no valid Unicode: that is no JSON.
     """
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return text.encode("utf-8", "backslashreplace")
+    return _text(value).encode()
+
+
+def canonical_names(value: Any) -> bytes:
+    """Return the same for what holds file names: those that are no valid text come back from it as they were.
+
+    They hold lone surrogates in Python, which become JSON's own escapes.
+    """
+    return _text(value).encode("utf-8", "backslashreplace")
 
 
 def digest(data: bytes) -> str:
     """Return the sha256 of the bytes, in hex (64 characters)."""
     return hashlib.sha256(data).hexdigest()
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def digest_of(value: Any) -> str:

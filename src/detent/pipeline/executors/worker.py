@@ -31,7 +31,9 @@ def serve(connection: Connection, variables: dict[str, str]) -> None:
             stream.reconfigure(line_buffering=True)  # what a step printed before it was killed is what users need
     tasks: queue.SimpleQueue[Task] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(connection, tasks), daemon=True).start()
-    sessions, attempts = Sessions(), Attempts(tracer)
+    # A power cut in the middle of a run may lose what its steps made; a hit then finds it missing, and makes it again.
+    # A kill loses nothing. The run syncs everything before it says that it has ended.
+    sessions, attempts = Sessions(durable=False), Attempts(tracer)
     while True:
         task = tasks.get()
         if all_variables() != variables:  # a step changed them: the next one must not see that
