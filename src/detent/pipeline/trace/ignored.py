@@ -6,6 +6,7 @@ here could make a stale result count.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import site
 import sys
@@ -103,6 +104,15 @@ def real_paths(paths: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(os.path.realpath(path) for path in paths)
 
 
+@cache
+def temporary_folders() -> tuple[str, ...]:
+    """Return where temporary files lie, each with a slash at its end; a machine may have no such place to write to."""
+    places = {"/tmp", "/var/tmp"}  # noqa: S108
+    with contextlib.suppress(FileNotFoundError):
+        places.add(tempfile.gettempdir())
+    return tuple(sorted(f"{place}/" for place in places))
+
+
 class Ignored:
     """Which paths are not recorded. A path inside the project is ignored only for a rule that lies inside it, too."""
 
@@ -113,7 +123,7 @@ class Ignored:
         self._exact = frozenset(path for path in kept if not self._holds_project(path))
         self._outer = tuple(f"{path}/" for path in self._exact if not path.startswith(self._inside))
         self._inner = tuple(f"{path}/" for path in self._exact if path.startswith(self._inside))
-        self._temporary = tuple({f"{place}/" for place in ("/tmp", "/var/tmp", tempfile.gettempdir())})  # noqa: S108
+        self._temporary = temporary_folders()
 
     def __contains__(self, path: str) -> bool:
         rules = self._inner if path.startswith(self._inside) else self._outer
