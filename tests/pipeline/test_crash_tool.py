@@ -45,7 +45,7 @@ def calls(crash: dict[str, Any]) -> list[tuple[str, str]]:
 def test_calls_that_change_the_folder_are_counted_and_no_others(tmp_path: Path) -> None:
     action = """
 (folder / "old").read_text()
-print("to a pipe")
+print("to a pipe", file=sys.stderr)
 Path(folder.parent, "beside").write_text("x")
 os.mkdir(folder / "sub")
 (folder / "sub" / "a").write_text("x")

@@ -14,7 +14,8 @@ from detent.errors import ProjectError
 from detent.pipeline.executors.protocol import Died, Done, Outcome, Raised, TimedOut, TooLarge
 from detent.pipeline.frame import Digest, framed_digest
 from detent.pipeline.options import Options
-from detent.pipeline.plan import Parts, key_of, why
+from detent.pipeline.parts import Parts
+from detent.pipeline.plan import key_of, why
 from detent.pipeline.retry import retry_delay
 from detent.records.run import StepRun
 

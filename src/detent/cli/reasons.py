@@ -10,7 +10,8 @@ from rich.console import Console
 from detent.pipeline import store
 from detent.pipeline.artifacts import Artifact
 from detent.pipeline.explain import artifact_at, code_diff, rows_change
-from detent.pipeline.plan import Parts, changes
+from detent.pipeline.parts import Parts
+from detent.pipeline.plan import changes
 from detent.pipeline.workspace import Workspace
 from detent.records.run import Run
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from rich.console import Console
 
+from detent.cli.told import FAILED, OK, Told, failures
 from detent.loop.remember import remember
 from detent.loop.steps import run_pipeline, steps_of
 from detent.loop.unchanged import STATE, Answer, Asked
@@ -19,22 +18,11 @@ from detent.pipeline.run import Order
 from detent.pipeline.schedule import How
 from detent.pipeline.seal import project_key
 from detent.pipeline.trace.driver import noting
-from detent.records.run import Run, RunRequest
+from detent.records.run import RunRequest
 from detent.records.snapshot import Snapshot
 from detent.store.clock import iso
 
-OK, REFUSED, FAILED = 0, 1, 2
 _STYLES = {"failed": "red", "warning": "yellow", "retry": "yellow"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """How a run ended."""
-
-    run: Run
-    status: int  # exit status
-    said: str  # last words
-    until: datetime | None  # from then on the same sources give other rows; None: never
 
 
 def run_and_tell(folder: Path, asked: Asked, *, how: How, workers: int, why: bool) -> int:
@@ -71,12 +59,6 @@ def run_and_tell(folder: Path, asked: Asked, *, how: How, workers: int, why: boo
         answer = Answer(said=unchanged, status=told.status, steps=tuple(step.label for step in told.run.steps))
         remember(ws, told.run, answer, asked=asked, noted=noted, until=told.until, began=began)
     return told.status
-
-
-def failures(run: Run, logs: Path) -> str:
-    """Return the errors of a run, and where its logs are."""
-    lines = [f"[red]failed:[/red] {step.error}" for step in run.steps if step.outcome == "failed"]
-    return "\n".join([*lines, f"logs: {logs}"])
 
 
 def _build(ws: PipelineWorkspace, console: Console, executor: Executor, order: Order) -> Told:

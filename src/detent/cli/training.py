@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from detent.cli.running import FAILED, OK, REFUSED, Told, failures
+from detent.cli.told import FAILED, OK, REFUSED, Told, failures
 from detent.gate.render import table
 from detent.loop.judge import is_pass
 from detent.loop.train import log_folder, train

@@ -12,7 +12,8 @@ from detent.errors import StoreError, TamperedError
 from detent.pipeline import store
 from detent.pipeline.artifacts import PARQUET, Artifact
 from detent.pipeline.nodes import RESULT
-from detent.pipeline.plan import Change, Parts
+from detent.pipeline.parts import Parts
+from detent.pipeline.plan import Change
 from detent.records.run import WHOLE
 from detent.store.blobs import Blobs
 from detent.store.database import Reader

@@ -11,23 +11,11 @@ from detent.pipeline.document import encode
 from detent.pipeline.fingerprint.code import Code
 from detent.pipeline.frame import Digest, framed_digest
 from detent.pipeline.nodes import Node, replace_ports
+from detent.pipeline.parts import Parts
 
 FIRST, UNCHANGED, GONE = "first run", "unchanged", "the cached result is gone"
 _SHOWN_VALUE = 60  # characters of a parameter's value that are kept for `--why`
 _SHOWN_CHANGES = 4
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
-    """Everything that decides a step's result; plain JSON, so that it can be stored and compared later."""
-
-    function: str  # "pipeline.py:train"
-    code: Mapping[str, str]  # component -> digest of its normalised text
-    source: str  # digest of the blob with these texts; for showing what changed, no part of the key
-    environment: Mapping[str, str]
-    policy: Mapping[str, str]  # what it declares to read from outside, see `policy`
-    params: Mapping[str, tuple[str, str]]  # parameter -> (digest, value as shown)
-    inputs: Mapping[str, tuple[str, str]]  # parameter -> (digest, where it comes from)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ from detent.pipeline.codecs.manifest import blobs_of
 from detent.pipeline.fingerprint.code import Code, CodeReader
 from detent.pipeline.frame import framed_digest
 from detent.pipeline.nodes import Node
-from detent.pipeline.plan import UNCHANGED, Parts, key_of, parts_of, why
+from detent.pipeline.parts import Parts
+from detent.pipeline.plan import UNCHANGED, key_of, parts_of, why
 from detent.pipeline.policy import policy_of
 from detent.pipeline.results import Results
 from detent.pipeline.seal import project_key

@@ -12,7 +12,8 @@ from detent.pipeline.critical import UNKNOWN
 from detent.pipeline.document import Document
 from detent.pipeline.fingerprint.code import CodeReader
 from detent.pipeline.nodes import Graph, Node
-from detent.pipeline.plan import Change, Parts, changes, refuse_uncomparable
+from detent.pipeline.parts import Parts
+from detent.pipeline.plan import Change, changes, refuse_uncomparable
 from detent.pipeline.planner import Planned, Planner
 from detent.pipeline.readiness import READY, Skip, readiness
 from detent.pipeline.results import DONE, FAILED, SKIPPED, Ended, Results

@@ -10,7 +10,7 @@ from typing import Any
 
 from detent.errors import RefusedError
 from detent.pipeline.artifacts import Artifact, artifact_from_json, artifact_to_json
-from detent.pipeline.plan import Parts
+from detent.pipeline.parts import Parts
 from detent.pipeline.trace import reads as traced
 from detent.pipeline.trace.reads import Read
 from detent.records.run import Run, RunRequest, StepRun
