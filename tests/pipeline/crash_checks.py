@@ -33,6 +33,7 @@ class Look:
     did: Mapping[str, int]  # label -> how often its code was executed
     wrong: list[str]  # whatever must never be seen, at no moment
     left: list[str]  # what must not be seen once a run has ended well
+    waiting: int  # files and folders of killed writers, which a scrub removes
 
 
 def open_all(top: Path) -> Workspace:
@@ -47,7 +48,7 @@ def look(top: Path) -> Look:
     """Look at everything that a state holds."""
     did = dict(Counter((top / "did").read_text().split())) if (top / "did").exists() else {}
     if not (top / "state" / "detent.db").exists():
-        return Look(rows={}, runs={}, did=did, wrong=[], left=[])
+        return Look(rows={}, runs={}, did=did, wrong=[], left=[], waiting=0)
     workspace = open_all(top)
     note = top / "state" / "harmed"
     harmed = set(note.read_text().split()) if note.exists() else set[str]()
@@ -59,6 +60,7 @@ def look(top: Path) -> Look:
             did=did,
             wrong=[*wrong_blobs(workspace, harmed), *wrong_entries(workspace, harmed)],
             left=[*left_over(workspace), *(f"blob {name[:12]}" for name in harmed if not is_there(name, workspace))],
+            waiting=len(list((workspace.state / "blobs").glob(".new/*"))),
         )
     finally:
         workspace.db.close()
@@ -121,6 +123,7 @@ def judge(before: Look, after: Look, wanted: Look, *, kills: int) -> list[str]:
         if dict(last[label]["outputs"]) != dict(row["outputs"]):
             wrong.append(f"{label} gave another result")
     repeated = sum(after.did.values()) - sum(wanted.did.values())
+    wrong += [f"{after.waiting} things are left of killed writers"] if after.waiting > kills else []
     return wrong + ([f"{repeated} executions were repeated"] if repeated > kills else [])
 
 

@@ -130,13 +130,22 @@ class Store:
 
     def execute(self, step: str, *options: str, **named: str) -> Said:
         """Run the command in a folder that is not the project's."""
-        ended = subprocess.run(
+        return self.start(step, *options, **named)()
+
+    def start(self, step: str, *options: str, **named: str) -> Callable[[], Said]:
+        """Start the command; return how to wait for what it says."""
+        process = subprocess.Popen(
             self.command(step, *options, **named), cwd=self.workspace.state, env=self.variables, text=True,
-            capture_output=True, timeout=100,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
-        outcomes = [outcome_from_json(json.loads(line)) for line in ended.stdout.splitlines()]
-        assert [json.dumps(outcome_to_json(one)) for one in outcomes] == ended.stdout.splitlines()
-        return Said(ended.returncode, outcomes, ended.stderr)
+
+        def said() -> Said:
+            printed, complained = process.communicate(timeout=100)
+            outcomes = [outcome_from_json(json.loads(line)) for line in printed.splitlines()]
+            assert [json.dumps(outcome_to_json(one)) for one in outcomes] == printed.splitlines()
+            return Said(process.returncode, outcomes, complained)
+
+        return said
 
     @property
     def variables(self) -> dict[str, str]:
@@ -209,8 +218,8 @@ def test_a_step_runs_once_and_is_a_hit_in_the_next_run_with_one_line_of_json_eac
 
 
 def test_the_shares_of_a_fan_out_cover_each_item_once(listed: Store) -> None:
-    said = [listed.execute("square", "--shard", f"{share}/2") for share in range(2)]
-    assert [done(one) for one in said] == [["ran"] * 3, ["ran"] * 2]
+    at_once = [listed.start("square", "--shard", f"{share}/2") for share in range(2)]
+    assert [done(said()) for said in at_once] == [["ran"] * 3, ["ran"] * 2]
     assert [listed.times(f"square{number}") for number in range(1, 6)] == [1] * 5
     assert done(listed.execute("square")) == ["hit"] * 5, "all of them, when nothing is said"
     assert done(listed.execute("total")) == ["ran"]

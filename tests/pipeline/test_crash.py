@@ -155,3 +155,28 @@ def test_many_random_moments_of_workers_drivers_chains_and_races(points: Points)
         at = dice.choice([None, dice.randrange(length)])
         reasons += [f"race {seed} {at}: {reason}" for reason in points.ask("race", seed=seed, at=at)["wrong"]]
     assert not reasons
+
+
+def of_command(*words: object) -> Any:
+    program = Path(__file__).with_name("crash_command.py")
+    ended = subprocess.run([sys.executable, str(program), *map(str, words)], capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    said = json.loads(ended.stdout)
+    if "unsupported" in said:
+        pytest.skip(f"calls can't be counted here: {said['unsupported']}")
+    return said
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_a_killed_command_leaves_a_project_that_runs_verifies_and_scrubs(tmp_path: Path) -> None:
+    length = of_command(tmp_path / "counted", "count")["count"]
+    dice = random.Random(29)
+    moments = [dice.randrange(start, start + length // 30) for start in range(0, length - length // 30, length // 30)]
+
+    def reasons(at: int) -> list[str]:
+        found = of_command(tmp_path / str(at) / "project", at)["wrong"]
+        return [f"killed before {at}: {reason}" for reason in found if reason != "it was not killed"]
+
+    with ThreadPoolExecutor(PROGRAMS) as pool:
+        assert not [reason for some in pool.map(reasons, moments) for reason in some]

@@ -72,7 +72,8 @@ class Runs:
         migrate(self.db, ["detent.store", "detent.pipeline"])
 
     def start(self, name: str) -> subprocess.Popen[str]:
-        here = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+        places = [str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
+        here = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, places))}
         command = [sys.executable, "-c", COMMAND, str(self.top), name, str(self.seconds)]
         self.started.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=here))
         return self.started[-1]

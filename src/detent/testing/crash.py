@@ -159,6 +159,8 @@ def _perform(action: Callable[[], object], line: socket.socket) -> NoReturn:
         line.close()
         action()
         status = 0
+    except SystemExit as stop:
+        status = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     except BaseException:  # noqa: BLE001  (a process edge)
         traceback.print_exc()
     finally:
