@@ -182,3 +182,29 @@ def test_mistakes_are_told_and_no_stack_trace_is_shown(folder: Path, detent: Det
     failed = detent("run", status=2).stdout
     assert "failed" in failed
     assert "Traceback" not in failed
+
+
+def test_a_promise_that_only_warns_is_shown_by_the_run(folder: Path, detent: Detent) -> None:
+    kept = "{source: rows.csv}"
+    text = (folder / "detent.yaml").read_text()
+    (folder / "detent.yaml").write_text(
+        text.replace(kept, "\n    source: rows.csv\n    expect: [range(x) in 0..2 -> warn]")
+    )
+    said = detent("run").stdout
+    assert "rows                 warning  range(x) in 0..2" in said
+    assert "(1 row)" in said
+    assert "detent data check --last" in said
+
+
+def test_the_ledger_of_a_project_without_a_model_is_verified(detent: Detent) -> None:
+    detent("run")
+    done = detent("verify")
+    assert done.stdout.startswith("intact: ")
+    assert done.stderr == ""
+
+
+def test_a_file_that_ends_the_process_is_named(folder: Path, detent: Detent) -> None:
+    (folder / "helpers.py").write_text("import sys\nsys.exit(0)\n")
+    said = detent("run", status=2).stderr
+    assert "SystemExit" in said
+    assert "pipeline.py:4" in said

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from detent.cli.told import FAILED, OK, Told, failures
+from detent.cli.told import FAILED, OK, Told, failures, tell_warnings
 from detent.loop.remember import remember
 from detent.loop.steps import run_pipeline, steps_of
 from detent.loop.unchanged import STATE, Answer, Asked
@@ -69,6 +69,7 @@ def _build(ws: PipelineWorkspace, console: Console, executor: Executor, order: O
 
         datasets = ingest_all(ws, ws.now())
         snapshots, until = dict(datasets.snapshots), datasets.until
+        tell_warnings(console, datasets.checks)
     result = run_pipeline(ws, snapshots, executor=executor, order=order)
     if result.errors:
         logs = ws.state / "runs" / result.run.id

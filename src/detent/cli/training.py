@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from detent.cli.told import FAILED, OK, REFUSED, Told, failures
+from detent.cli.told import FAILED, OK, REFUSED, Told, failures, tell_warnings
 from detent.gate.render import table
 from detent.loop.judge import is_pass
 from detent.loop.train import log_folder, train
@@ -18,6 +18,7 @@ def train_and_tell(ws: Workspace, console: Console, executor: Executor, order: O
     assert order.request is not None
     outcome = train(ws, order.request, executor=executor, progress=order.progress, how=order.how)
     until = outcome.datasets.until if outcome.datasets else None
+    tell_warnings(console, outcome.datasets.checks if outcome.datasets else {})
     if outcome.verdict is None:
         logs = log_folder(ws, outcome.run.id)
         return Told(run=outcome.run, status=FAILED, said=failures(outcome.run, logs), until=until)

@@ -15,12 +15,13 @@ def command(folder: Path) -> None:
 
     from detent.errors import ProjectError, TamperedError
     from detent.loop.audit import audit
-    from detent.loop.workspace import open_ledger, open_unrecorded
+    from detent.loop.workspace import Workspace, open_ledger, open_pipeline
     from detent.store import ledger
 
     db = open_ledger(folder)
     try:
-        found = audit(open_unrecorded(folder))
+        ws = open_pipeline(folder)
+        found = audit(ws) if isinstance(ws, Workspace) else ledger.verify(ws.db)  # no model, no registry
     except ProjectError as error:
         found = ledger.verify(db)
         click.secho(f"only the ledger was checked, not the registry: the project can't be read: {error.what}", err=True)

@@ -14,7 +14,7 @@ from detent.errors import StepError, TamperedError
 from detent.pipeline import context, store
 from detent.pipeline.arguments import stored_in
 from detent.pipeline.artifacts import Artifact
-from detent.pipeline.call import call, load_arguments, load_step, store_outputs
+from detent.pipeline.call import call, load_arguments, load_step, loaded_step, store_outputs
 from detent.pipeline.capture import captured
 from detent.pipeline.codecs import folder as folders
 from detent.pipeline.codecs.scratch import using_scratch
@@ -89,10 +89,7 @@ class Attempts:
         self._key = project_key(workspace.state)  # a sandbox will not let it be read
         with captured(log), attempt_folder(workspace.state) as scratch, using_scratch(scratch):
             try:
-                imported, (function, retry_on) = self._observe(
-                    planned, workspace, lambda: load_step(planned.node, workspace.folder)
-                )
-                self._note_import(imported)
+                function, retry_on = loaded_step(planned.node, workspace.folder) or self._import(planned, workspace)
                 if hermetic:
                     enter_sandbox(planned, workspace, scratch)
                 arguments = _load(function, planned, workspace)
@@ -114,6 +111,11 @@ class Attempts:
             except BaseException as error:
                 traceback.print_exc()
                 raise StepFailed(error, retry_on) from error
+
+    def _import(self, planned: Planned, workspace: Workspace) -> tuple[Callable[..., Any], tuple[type[Exception], ...]]:
+        imported, loaded = self._observe(planned, workspace, lambda: load_step(planned.node, workspace.folder))
+        self._note_import(imported)
+        return loaded
 
     def _observe(self, planned: Planned, workspace: Workspace, action: Callable[[], Any]) -> tuple[Observation, Any]:
         self._observer.begin(

@@ -18,7 +18,7 @@ from detent.pipeline.codecs.annotations import hints_of
 from detent.pipeline.codecs.classes import find_class
 from detent.pipeline.codecs.table import dump, load
 from detent.pipeline.nodes import RESULT, Node
-from detent.project.code import load_callable
+from detent.project.code import load_callable, loaded_callable
 from detent.project.sources import import_sources_of
 from detent.store.blobs import Blobs
 
@@ -34,6 +34,16 @@ def load_step(node: Node, folder: Path) -> tuple[Callable[..., Any], tuple[type[
         found = load_callable(f"{node.file}:{node.attribute}", folder)
     else:
         found = getattr(import_module(node.module), node.attribute)
+    return _function_of(found)
+
+
+def loaded_step(node: Node, folder: Path) -> tuple[Callable[..., Any], tuple[type[Exception], ...]] | None:
+    """Return what `load_step` would when nothing has to be imported for it, None otherwise."""
+    found = loaded_callable(f"{node.file}:{node.attribute}", folder) if node.file else None
+    return None if found is None else _function_of(found)
+
+
+def _function_of(found: Any) -> tuple[Callable[..., Any], tuple[type[Exception], ...]]:
     return (found.function, found.retry_on) if isinstance(found, Step) else (found, ())
 
 

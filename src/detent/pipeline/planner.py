@@ -55,7 +55,7 @@ class Planner:
     def __init__(self, results: Results, workspace: Workspace, reader: CodeReader, *, pipeline: str, run: str) -> None:
         self._results = results
         self._workspace = workspace
-        self._folder = workspace.folder.resolve()
+        self._folder = Path(workspace.address.folder)
         self._reader = reader
         self._pipeline = pipeline
         self._run = run

@@ -30,16 +30,17 @@ def load_callable(spec: str, folder: Path) -> Any:
             why="code is named as file.py:name, relative to the project folder",
             fix="write for example pipeline.py:retrain",
         )
-    path = (folder / file).resolve()
-    if not path.is_relative_to(folder.resolve()) or not path.is_file():
-        near = sorted(found.name for found in folder.glob("*.py"))
+    root = folder.resolve()
+    path = (root / file).resolve()
+    if not path.is_relative_to(root) or not path.is_file():
+        near = sorted(found.name for found in root.glob("*.py"))
         raise ProjectError(
             what=f"{file} is not in the project folder",
             why=f"`{spec}` names it",
             fix=did_you_mean(file, near) if near else "create the file",
             where=Place(file=str(path)),
         )
-    module = _import(path, folder.resolve())
+    module = _import(path, root)
     if not hasattr(module, name):
         public = sorted(known for known in vars(module) if not known.startswith("_"))
         raise ProjectError(
@@ -51,13 +52,33 @@ def load_callable(spec: str, folder: Path) -> Any:
     return getattr(module, name)
 
 
+def loaded_callable(spec: str, folder: Path) -> Any | None:
+    """Return what `load_callable` would if it need not execute anything; None when a file has to be imported for it.
+
+    `folder` is the project's, with links resolved.
+    """
+    file, _, name = spec.partition(":")
+    import_sources_of(folder)
+    forget_edited(folder)
+    return getattr(_known(folder / file, folder), name, None)
+
+
+def _known(path: Path, folder: Path) -> Any | None:
+    known = sys.modules.get(_module_name(path, folder))
+    return known if known is not None and getattr(known, "__file__", None) == str(path) else None
+
+
+def _module_name(path: Path, folder: Path) -> str:
+    return ".".join(path.relative_to(folder).with_suffix("").parts)
+
+
 def _import(path: Path, folder: Path) -> Any:
     import_sources_of(folder)
     forget_edited(folder)
-    name = ".".join(path.relative_to(folder).with_suffix("").parts)
-    known = sys.modules.get(name)
-    if known is not None and getattr(known, "__file__", None) == str(path):
+    known = _known(path, folder)
+    if known is not None:
         return known
+    name = _module_name(path, folder)
     loader = SourceLoader(name, str(path))
     module_spec = importlib.util.spec_from_file_location(name, path, loader=loader)
     assert module_spec is not None
@@ -65,13 +86,13 @@ def _import(path: Path, folder: Path) -> Any:
     sys.modules[name] = module
     try:
         loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # `sys.exit()` in a file must not end the command without a word
         del sys.modules[name]
         raise _import_error(path, error) from error
     return module
 
 
-def _import_error(path: Path, error: Exception) -> ProjectError:
+def _import_error(path: Path, error: BaseException) -> ProjectError:
     line: int | None = getattr(error, "lineno", None) if isinstance(error, SyntaxError) else None
     for frame in traceback.extract_tb(error.__traceback__):
         if frame.filename == str(path):

@@ -56,7 +56,7 @@ class Tracer:
         Raises:
             StepError: the process that looks on is gone, or an earlier step left too many files open.
         """
-        root = os.path.realpath(folder)
+        root = real_paths((str(folder),))[0]
         named = tuple(str(path.absolute()) for path in ignore)
         given = [*named, *real_paths(named)]
         paths = [*machine(), *program_folders(root), *given]
