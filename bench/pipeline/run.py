@@ -71,6 +71,7 @@ def _arguments() -> argparse.Namespace:
         "--sizes", type=lambda text: [int(one) for one in text.split(",")], default=[6, 100, 1000, 10000]
     )
     parser.add_argument("--runs", type=int, default=10, help="repeats of a case; 5 where it takes long")
+    parser.add_argument("--budget", type=float, default=120.0, help="seconds of one tool in a case, then it is enough")
     parser.add_argument("--cap", type=float, default=300.0, help="seconds after which one run is stopped")
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--files", type=int, default=100_000)
@@ -194,7 +195,7 @@ def _measure(
 ) -> None:
     done = {(one.tool, one.shape, one.count) for one in results.of(Timing)}
     tools = [tool for tool in _chosen(ways.timed(), options.tools) if (tool.name, shape, count) not in done]
-    limits = Limits(runs=options.runs, cap=options.cap)
+    limits = Limits(runs=options.runs, hard=options.budget, cap=options.cap)
     # Small sizes in turns over all tools; large ones tool by tool, so that an ended run loses little.
     for group in [[tool] for tool in tools] if count >= 1000 else [tools]:
         going = cases.courses(group, shape, count, cache)
