@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from detent.data.versions import moving, store
@@ -125,7 +125,7 @@ def keep_version(
         id=id,
         kind=ADDED,
         parent=None,
-        created=iso(archive.clock.now()),
+        created="",
         author=archive.actor,
         message=message,
         source=source,
@@ -134,7 +134,8 @@ def keep_version(
         schema=schema_of(root, archive.blobs, before=known),
     )
     with archive.db.transaction() as tx:
-        version, new = store.commit(tx, version)
+        # The time is taken here, where one comes after the other: of two adds at once, parents are older than children.
+        version, new = store.commit(tx, replace(version, created=iso(archive.clock.now())))
         if new:
             fact = Fact(
                 kind=kind,
