@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
+import zlib
 from collections.abc import Callable
 from urllib.parse import quote
 
@@ -10,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from detent.errors import BusyError, StoreError
-from detent.serving.app import PUBLIC, ROUTES, match
+from detent.serving.paths import PUBLIC, ROUTES, match
 
 from .builders import ROW, World, body
 from .conftest import Local
@@ -88,8 +90,53 @@ def test_a_body_over_ten_mebibytes_is_refused(app: Local) -> None:
     assert app.ask("POST", PREDICT, b" " * (10 << 20)).status_code == 400
 
 
-def test_a_compressed_body_is_refused(app: Local) -> None:
-    assert app.ask("POST", PREDICT, body(ROW), **{"content-encoding": "gzip"}).status_code == 415
+@pytest.mark.parametrize(("encoding", "pack"), [("gzip", gzip.compress), ("deflate", zlib.compress), ("", bytes)])
+def test_a_compressed_body_is_unpacked(app: Local, encoding: str, pack: Callable[[bytes], bytes]) -> None:
+    assert app.ask("POST", PREDICT, pack(body(ROW)), **{"content-encoding": encoding}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("encoding", "content", "status", "kind"),
+    [
+        ("br", body(ROW), 415, "encoded"),
+        ("gzip, gzip", body(ROW), 415, "encoded"),
+        ("gzip", body(ROW), 400, "damaged-body"),
+        ("gzip", gzip.compress(body(ROW))[:-4], 400, "damaged-body"),
+        ("gzip", gzip.compress(bytes(1 << 30), compresslevel=1), 413, "too-large"),
+    ],
+)
+def test_a_body_that_can_not_be_unpacked_is_refused(
+    app: Local, encoding: str, content: bytes, status: int, kind: str
+) -> None:
+    answer = app.ask("POST", PREDICT, content, **{"content-encoding": encoding})
+    assert answer.status_code == status
+    assert answer.json()["type"] == f"urn:detent:problem:{kind}"
+
+
+def test_a_large_answer_is_compressed_for_who_takes_that(app: Local) -> None:
+    rows = [ROW] * 200
+    packed = app.ask("POST", PREDICT, body(*rows), **{"accept-encoding": "gzip"})
+    plain = app.ask("POST", PREDICT, body(*rows), **{"accept-encoding": "identity"})
+    assert packed.headers["content-encoding"] == "gzip"
+    assert "content-encoding" not in plain.headers
+    assert len(packed.json()["predictions"]) == len(plain.json()["predictions"]) == 200
+
+
+def test_the_caller_s_own_request_id_comes_back_and_is_logged(app: Local) -> None:
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    assert app.ask("POST", PREDICT, body(ROW), **{"x-request-id": "order-7"}).headers["x-request-id"] == "order-7"
+    app.ask("POST", PREDICT, body(ROW), traceparent=f"00-{trace}-00f067aa0ba902b7-01")
+    app.ask("POST", PREDICT, body(ROW), **{"x-request-id": "x" * 500})
+    assert app.log()["request"].to_list() == ["order-7", trace, ""]
+
+
+@pytest.mark.parametrize(
+    ("timeout", "status"), [("0", 504), ("5000", 200), ("soon", 400), ("-1", 400), ("1" * 20, 400)]
+)
+def test_a_deadline_that_has_passed_costs_no_model_call(app: Local, timeout: str, status: int) -> None:
+    answer = app.ask("POST", PREDICT, body(ROW), **{"x-request-timeout-ms": timeout})
+    assert answer.status_code == status
+    assert app.counts().get((1, "live"), (0, 0))[0] == (status == 200)
 
 
 def test_a_bad_row_is_a_problem_that_names_the_field(app: Local) -> None:

@@ -8,7 +8,8 @@ import pytest
 from numpy.typing import NDArray
 
 from detent.records.signature import Field, Signature
-from detent.serving.scoring import LoadedVersion, score
+from detent.serving.loaded import LoadedVersion
+from detent.serving.scoring import score
 from detent.serving.validate import RowReader
 
 SIGNATURE = Signature(inputs=(Field(name="x", kind="number", nullable=False),), output="value")

@@ -15,8 +15,8 @@ from detent.records.signature import Signature
 from detent.serving import places
 from detent.serving.counters import Counters, read_counts
 from detent.serving.endpoints import Endpoint
+from detent.serving.loaded import LoadedVersion
 from detent.serving.log import PredictionLog
-from detent.serving.scoring import LoadedVersion
 from detent.serving.shadows import MAX_WAITING, ShadowRow, Shadows
 from detent.serving.validate import RowReader
 
@@ -56,7 +56,14 @@ def endpoint(gated: Gated) -> Endpoint:
     )  # fmt: skip
     version = LoadedVersion("flights", 2, gated, READER, True)
     return Endpoint(
-        route=route, versions={2: version}, refused={}, reader=READER, readers=1, entity=None, probability=True
+        route=route,
+        versions={2: version},
+        lanes={},
+        refused={},
+        reader=READER,
+        readers=1,
+        entity=None,
+        probability=True,
     )
 
 
@@ -110,7 +117,7 @@ def test_a_shadow_that_is_not_ready_is_logged_as_failed(
     shadows: Shadows, endpoint: Endpoint, counters: Counters, tmp_path: Path
 ) -> None:
     missing = Endpoint(
-        route=endpoint.route, versions={}, refused={2: "no verdict"}, reader=READER, readers=1, entity=None,
+        route=endpoint.route, versions={}, lanes={}, refused={2: "no verdict"}, reader=READER, readers=1, entity=None,
         probability=True,
     )  # fmt: skip
     shadows.submit(missing, rows(1), NOW)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from detent.errors import RefusedError
 from detent.records.route import Arm, Route
-from detent.serving.scoring import LoadedVersion
+from detent.serving.loaded import LoadedVersion
 from detent.serving.validate import RowReader
 from detent.serving.versions import Versions, wanted_by
 

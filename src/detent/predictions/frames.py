@@ -29,6 +29,7 @@ SCHEMA: dict[str, pl.DataType] = {
     "status": pl.String(),
     "error": pl.String(),
     "service_seconds": pl.Float64(),
+    "request": pl.String(),
 }
 KEY = ("id", "arm", "version")  # what tells two rows apart
 _DTYPES = {NUMBER: pl.Float64(), INTEGER: pl.Int64(), STRING: pl.String(), BOOLEAN: pl.Boolean()}
@@ -51,6 +52,7 @@ class _Row(msgspec.Struct, gc=False):
     status: str
     error: str
     service_seconds: float
+    request: str = ""
 
 
 _DECODE = msgspec.json.Decoder(_Row).decode

@@ -36,7 +36,7 @@ def read(
         frames.append(pl.read_parquet(path, hive_partitioning=False))
     if not frames:
         return pl.DataFrame(schema=SCHEMA)
-    frame = pl.concat(frames)
+    frame = pl.concat(frames, how="diagonal")  # older files lack the newer columns
     if since is not None:
         frame = frame.filter(pl.col("time") >= since)
     if until is not None:

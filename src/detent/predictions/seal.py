@@ -66,7 +66,8 @@ def _write(frame: pl.DataFrame, segment: Path, parquet: Path) -> None:
         if target.exists():
             # The rows of a live segment that was written early, of a call that crashed, or of an earlier segment of
             # that name. Joining them is right in each case; replacing them would be wrong in the last.
-            rows = pl.concat([pl.read_parquet(target, hive_partitioning=False), rows]).unique(KEY, maintain_order=True)
+            before = pl.read_parquet(target, hive_partitioning=False)
+            rows = pl.concat([before, rows], how="diagonal").unique(KEY, maintain_order=True)
         buffer = io.BytesIO()
         rows.write_parquet(buffer, compression="zstd")
         try:

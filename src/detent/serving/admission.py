@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -13,8 +14,10 @@ from detent.bundle.protocol import Golden
 from detent.bundle.verify import admit
 from detent.errors import Place, RefusedError
 from detent.serving.answers import DECODE, ENCODE, Answer, Line
+from detent.serving.loaded import LoadedVersion
 from detent.serving.locate import Locate
-from detent.serving.scoring import LoadedVersion, score
+from detent.serving.pace import MOST, measure
+from detent.serving.scoring import score
 from detent.serving.validate import MAX_ROWS, RowReader
 
 TOLERANCE = 1e-5  # largest difference to a golden score; float32 kernels differ between machines by less
@@ -42,21 +45,27 @@ def admit_version(model: str, number: int, *, locate: Locate, public: bytes) -> 
     predictor = load(folder)
     signature = predictor.signature
     version = LoadedVersion(model, number, predictor, RowReader(signature), signature.output == "probability")
-    _replay(version, golden_from_json((folder / "golden.json").read_bytes()), folder)
-    return version
+    golden = golden_from_json((folder / "golden.json").read_bytes())
+    _replay(version, golden, folder)
+    rows = [version.reader.convert(row, "")[0] for row in _rows(golden)[:MOST]]
+    return replace(version, pace=measure(version, rows))
 
 
 def _replay(version: LoadedVersion, golden: Golden, folder: Path) -> None:
     if not golden.scores:
         raise _skewed(folder, "it holds no golden rows, so nothing shows that it scores as it did at training")
-    names = tuple(golden.rows)
-    rows = [dict(zip(names, values, strict=True)) for values in zip(*golden.rows.values(), strict=True)]
+    rows = _rows(golden)
     for first in range(0, len(rows), MAX_ROWS):
         part = rows[first : first + MAX_ROWS]
         scores = _through_request_path(version, part)
         for offset, (stored, given) in enumerate(zip(golden.scores[first : first + MAX_ROWS], scores, strict=True)):
             if _gap(stored, given) > TOLERANCE:
                 raise _skewed(folder, f"golden row {first + offset} scored {stored} at training and {given} here")
+
+
+def _rows(golden: Golden) -> list[dict[str, object]]:
+    names = tuple(golden.rows)
+    return [dict(zip(names, values, strict=True)) for values in zip(*golden.rows.values(), strict=True)]
 
 
 def _through_request_path(version: LoadedVersion, rows: list[dict[str, object]]) -> list[float | None]:

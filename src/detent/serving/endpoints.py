@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 from detent.errors import did_you_mean
 from detent.records.route import Route
+from detent.serving.lanes import Lane, Told
+from detent.serving.loaded import LoadedVersion
 from detent.serving.problems import Problem, unavailable
 from detent.serving.routes import RoutePage
-from detent.serving.scoring import LoadedVersion
+from detent.serving.scoring import Outcome
 from detent.serving.validate import RowReader
 from detent.serving.versions import Versions
 
@@ -21,6 +24,7 @@ class Endpoint:
 
     route: Route
     versions: Mapping[int, LoadedVersion]  # ready ones among arms, fallback and shadows
+    lanes: Mapping[int, Lane[Any]]  # of the same
     refused: Mapping[int, str]  # why others are not ready
     reader: RowReader | None  # reads requests, when all versions that may answer want the same inputs
     readers: int  # distinct signatures among the versions that may answer; 0: nobody can answer
@@ -42,6 +46,8 @@ class Endpoints:
 
     def __init__(self, page: RoutePage, versions: Versions, entity: Mapping[str, str], known: tuple[str, ...]) -> None:
         self._page, self._versions, self._entity, self._known = page, versions, entity, known
+        self._lanes: dict[int, Lane[Any]] = {}  # by id() of the loaded version, which the lane keeps alive
+        self._told: Told[Any] = _nobody
         self._seen: tuple[int, int] = (-1, -1)
         self._table: Mapping[str, Endpoint] = MappingProxyType({})
 
@@ -70,6 +76,15 @@ class Endpoints:
             fix=did_you_mean(name[:100], known) if known else "deploy a model first",
         )
 
+    def tell(self, told: Told[Any]) -> None:
+        """Say who is told what models answer; called once, before the first request."""
+        self._told = told
+
+    def close(self) -> None:
+        """Let go of the threads of slow versions."""
+        for lane in self._lanes.values():
+            lane.close()
+
     def table(self) -> Mapping[str, Endpoint]:
         """Return all endpoints, after the newest route table."""
         if self._seen != (self._page.seq(), self._versions.generation):
@@ -86,6 +101,12 @@ class Endpoints:
         seq, routes = self._page.read()
         self._table = MappingProxyType({name: self._endpoint(route) for name, route in routes.items()})
         self._seen = (seq, generation)
+        ready = {id(version) for version in self._versions.ready.values()}
+        for gone in [key for key in self._lanes if key not in ready]:
+            self._lanes.pop(gone).close()
+
+    def _lane(self, version: LoadedVersion) -> Lane[Any]:
+        return self._lanes.setdefault(id(version), Lane(version, self._told))
 
     def _endpoint(self, route: Route) -> Endpoint:
         answering = {arm.version for arm in route.arms if arm.weight > 0}
@@ -100,9 +121,14 @@ class Endpoints:
         return Endpoint(
             route=route,
             versions=versions,
+            lanes={number: self._lane(version) for number, version in versions.items()},
             refused={number: refused[route.model, number] for number in named if (route.model, number) in refused},
             reader=next(iter(readers.values())) if len(readers) == 1 else None,
             readers=len(readers),
             entity=self._entity.get(route.endpoint),
             probability=any(version.probability for version in versions.values()),
         )
+
+
+def _nobody(_items: Sequence[Any], _outcomes: Sequence[Outcome]) -> None:
+    raise AssertionError("nobody listens to these endpoints")

@@ -1,47 +1,35 @@
-"""One predict request: bytes in, answer out, the log written in between. Knows nothing about sockets.
+"""Predict requests of one process: rows in, answers out, the log written in between. Knows nothing about sockets.
 
-Order of a request: newest routes -> decode and validate -> choose an arm per row -> one model call per version ->
-fallback for rows that failed -> log -> counters -> bytes. Shadows get a copy of the rows at the end and can not change
-the answer.
+A request's way: newest routes -> an arm per row -> the end of this turn of the event loop. Rows that arrive within one
+turn share one model call per version and one write to the log. Then: fallback for rows that failed -> log -> answers.
+Shadows get a copy of the rows at the end and can not change the answer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+import asyncio
+from collections.abc import Iterator, Sequence
+from time import perf_counter
 
 from detent.errors import StoreError
-from detent.records.prediction import Prediction
 from detent.records.route import Arm
-from detent.serving.answers import ENCODE, Answer, Line
+from detent.serving.answers import Line
 from detent.serving.assign import choose, propensity
 from detent.serving.counters import FALLBACK, LIVE, Counters
 from detent.serving.endpoints import Endpoint, Endpoints
 from detent.serving.identifiers import PredictionIds
-from detent.serving.log import PredictionLog
-from detent.serving.problems import FieldError, unavailable
-from detent.serving.scoring import LoadedVersion, Outcome, score
+from detent.serving.lanes import LATE, STOPPED, Lane
+from detent.serving.log import LogRow, PredictionLog
+from detent.serving.problems import FieldError, Problem, unavailable
+from detent.serving.scoring import Outcome
 from detent.serving.shadows import ShadowRow, Shadows
-from detent.serving.validate import Row, RowReader, invalid, read_loosely
+from detent.serving.tickets import Caller, Done, Item, Ticket
+from detent.serving.validate import LooseRequest, Request, Row, RowReader, invalid
 from detent.store.clock import Clock, iso
 
 
-@dataclass(slots=True)
-class _Item:
-    """One row on its way through the gateway."""
-
-    id: str
-    entity: str
-    arm: Arm
-    reader: RowReader  # of the signature that `row` was read with
-    row: Row
-    outcome: Outcome | None = None  # of the chosen version
-    rescue: Outcome | None = None  # of the fallback, when it was asked
-
-
 class Gateway:
-    """Answers predict requests of one process, on one thread."""
+    """Answers predict requests of one process, on its event loop."""
 
     def __init__(
         self,
@@ -55,64 +43,77 @@ class Gateway:
     ) -> None:
         self._endpoints, self._counters, self._ids = endpoints, counters, ids
         self._log, self._shadows, self._clock = log, shadows, clock
+        self._accepted: list[Ticket] = []  # wait for the end of this turn of the event loop
+        self._scored: list[Ticket] = []  # wait for the log
+        self._flushing = False
+        endpoints.tell(self._told)
 
-    def predict(self, name: str, body: bytes) -> bytes:
-        """Return the body of a 200 answer.
+    def accept(self, endpoint: Endpoint, request: Request | LooseRequest, caller: Caller, done: Done) -> None:
+        """Take a request's rows; `done` is told the answer at the end of this turn of the event loop, or later.
+
+        Args:
+            endpoint: as it was when the request was read.
+            request: typed rows; loose ones when the versions of the endpoint want different inputs.
+            caller: how long it waits, and what it calls its request.
+            done: called once, with the lines in the order of the rows, or with the reason why there are none.
 
         Raises:
-            Problem: 400 or 422 for a body that does not fit, 404 for an unknown endpoint, 503 when no version can
-                answer any row or when the answer can't be logged.
+            Problem: 422 for loose rows that do not fit the version that they are meant for, 503 when no version is
+                ready to answer.
         """
-        endpoint = self._endpoints.find(name)
-        now = self._clock.now()
-        items = self._items(endpoint, body, now)
-        self._ask_chosen(endpoint, items)
-        self._ask_fallback(endpoint, items)
-        self._write(endpoint, items, now)
-        self._count(endpoint, items)
-        if endpoint.route.shadows:
-            self._shadows.submit(endpoint, _copies(items), now)
-        lines = [_line(endpoint, item) for item in items]
-        if all(line.score is None for line in lines):
-            raise unavailable(
-                "model-failed",
-                what="no version could answer",
-                why=lines[0].error,
-                fix="try again; if it goes on, roll back to a version that answers (`detent rollback`)",
-            )
-        return ENCODE(Answer(endpoint.route.model, lines))
+        ticket = Ticket(endpoint, self._clock.now(), caller, done)
+        loose = isinstance(request, LooseRequest)
+        ticket.items = self._loose_items(ticket, request) if loose else self._items(ticket, request)
+        ticket.open = len(ticket.items)
+        if not self._accepted:
+            asyncio.get_running_loop().call_soon(self.flush)
+        self._accepted.append(ticket)
 
-    def _items(self, endpoint: Endpoint, body: bytes, now: datetime) -> list[_Item]:
-        """Decode and validate the rows, name them and choose an arm for each."""
-        if not endpoint.readers:
-            raise unavailable(
-                "not-ready",
-                what=f"no version at `{endpoint.route.endpoint}` is ready to answer",
-                why=endpoint.why_not_ready(endpoint.route.arms[0].version),
-                fix="try again; if it goes on, look at `detent status`",
-            )
-        reader = endpoint.reader
-        if reader is None:
-            return self._items_of_mixed_signatures(endpoint, body, now)
-        request = reader.read(body)
-        rows, entities = request.rows, request.entities
-        ids = self._ids.mint(now, len(rows), probability=endpoint.probability)
-        place = reader.names.index(endpoint.entity) if endpoint.entity in reader.names else None
+    def flush(self) -> None:
+        """Score what was accepted in this turn: one call for all rows of a version."""
+        tickets, self._accepted = self._accepted, []
+        self._flushing = True
+        try:
+            now, late = perf_counter(), list[Item]()
+            groups: dict[Lane[Item] | None, list[Item]] = {}
+            for ticket in tickets:
+                lanes = ticket.endpoint.lanes
+                if ticket.caller.deadline <= now:
+                    late += ticket.items
+                    continue
+                for item in ticket.items:
+                    groups.setdefault(lanes.get(item.arm.version), []).append(item)
+            self._told(late, [LATE] * len(late))
+            for lane, items in groups.items():
+                if lane is None:
+                    self._told(items, [_not_ready(item) for item in items])
+                else:
+                    lane.ask(items, [item.row for item in items], [item.ticket.caller.deadline for item in items])
+        finally:
+            self._flushing = False
+        self._finish()
+
+    def _items(self, ticket: Ticket, request: Request) -> list[Item]:
+        """Name the rows and choose an arm for each."""
+        endpoint, reader, route = ticket.endpoint, request.reader, ticket.endpoint.route
+        rows, entities, inputs = request.rows, request.entities, request.inputs
+        ids = self._ids.mint(ticket.now, len(rows), probability=endpoint.probability)
+        place = reader.places.get(endpoint.entity) if endpoint.entity is not None else None
         items = []
         for number, (id_, row) in enumerate(zip(ids, rows, strict=True)):
             value = entities[number] if entities is not None else None
             if value is None and place is not None:
                 value = row[place]
             entity = id_ if value is None else str(value)
-            items.append(_Item(id_, entity, choose(endpoint.route, entity), reader, row))
+            items.append(Item(ticket, id_, entity, choose(route, entity), reader, row, inputs[number]))
         return items
 
-    def _items_of_mixed_signatures(self, endpoint: Endpoint, body: bytes, now: datetime) -> list[_Item]:
+    def _loose_items(self, ticket: Ticket, request: LooseRequest) -> list[Item]:
         """Choose arms first, then read each row with the signature of its own version."""
-        request = read_loosely(body)
+        endpoint = ticket.endpoint
         known = {name for version in endpoint.versions.values() for name in version.reader.names}
-        ids = self._ids.mint(now, len(request.rows), probability=endpoint.probability)
-        items: list[_Item] = []
+        ids = self._ids.mint(ticket.now, len(request.rows), probability=endpoint.probability)
+        items: list[Item] = []
         errors: list[FieldError] = []
         for number, (id_, loose) in enumerate(zip(ids, request.rows, strict=True)):
             value = request.entities[number] if request.entities is not None else None
@@ -125,58 +126,72 @@ class Gateway:
             mine = {name: value for name, value in loose.items() if name in reader.names or name not in known}
             row, wrong = reader.convert(mine, f"inputs[{number}]")
             errors.extend(wrong)
-            items.append(_Item(id_, entity, arm, reader, row))
+            items.append(Item(ticket, id_, entity, arm, reader, row, reader.as_dict(row)))
         if errors:
             raise invalid(errors)
         return items
 
-    def _ask_chosen(self, endpoint: Endpoint, items: Sequence[_Item]) -> None:
-        by_version: dict[int, list[_Item]] = {}
-        for item in items:
-            by_version.setdefault(item.arm.version, []).append(item)
-        for number, group in by_version.items():
-            version = endpoint.versions.get(number)
-            if version is None:
-                refusal = Outcome(None, endpoint.why_not_ready(number), 0.0)
-                for item in group:
-                    item.outcome = refusal
-                continue
-            for item, outcome in zip(group, score(version, [item.row for item in group]), strict=True):
+    def _told(self, items: Sequence[Item], outcomes: Sequence[Outcome]) -> None:
+        """Take what a version said about rows; rows that it failed on go to the fallback."""
+        failed: dict[Lane[Item], list[tuple[Item, Row]]] = {}
+        for item, outcome in zip(items, outcomes, strict=True):
+            ticket = item.ticket
+            if item.outcome is None:
                 item.outcome = outcome
-
-    def _ask_fallback(self, endpoint: Endpoint, items: Sequence[_Item]) -> None:
-        number = endpoint.route.fallback
-        version = None if number is None else endpoint.versions.get(number)
-        if version is None:
-            return
-        failed = [
-            (item, row)
-            for item in items
-            if item.outcome is not None and item.outcome.score is None and item.arm.version != number
-            and (row := _fitting(version, item)) is not None
-        ]  # fmt: skip
-        if failed:
-            for (item, _), outcome in zip(failed, score(version, [row for _, row in failed]), strict=True):
+                if outcome.score is None and not _unasked(outcome):
+                    lane = _fallback(ticket.endpoint, item)
+                    row = None if lane is None else _fitting(lane, item)
+                    if lane is not None and row is not None:
+                        failed.setdefault(lane, []).append((item, row))
+                        continue
+            else:
                 item.rescue = outcome
+            ticket.open -= 1
+            if not ticket.open:
+                self._scored.append(ticket)
+        for lane, pairs in failed.items():
+            lane.ask(
+                [item for item, _ in pairs],
+                [row for _, row in pairs],
+                [item.ticket.caller.deadline for item, _ in pairs],
+            )
+        if not self._flushing:
+            self._finish()
 
-    def _write(self, endpoint: Endpoint, items: Sequence[_Item], now: datetime) -> None:
-        time = iso(now)
+    def _finish(self) -> None:
+        """Write what was scored to the log, with one system call, and only then answer."""
+        tickets, self._scored = self._scored, []
+        if not tickets:
+            return
+        problem = self._write(tickets)
+        for ticket in tickets:
+            if problem is not None:
+                ticket.done(problem)
+                continue
+            self._count(ticket)
+            ticket.done(_answer(ticket))
+            if ticket.endpoint.route.shadows:
+                self._shadows.submit(ticket.endpoint, _copies(ticket.items), ticket.now)
+
+    def _write(self, tickets: Sequence[Ticket]) -> Problem | None:
+        rows = [row for ticket in tickets for row in _log_rows(ticket)]
         try:
-            self._log.append([row for item in items for row in _log_rows(endpoint, item, time)], now)
+            self._log.append(rows, tickets[-1].now)
         except StoreError as error:
             self._counters.add("log_failures")
-            raise unavailable(
+            return unavailable(
                 "log-full",
                 what="the prediction can't be logged, so it is not given out",
                 why=error.why,
                 fix="free disk space on the server; nothing was answered that is not in the log",
-            ) from error
+            )
+        return None
 
-    def _count(self, endpoint: Endpoint, items: Sequence[_Item]) -> None:
-        name, fallback = endpoint.route.endpoint, endpoint.route.fallback
-        for item in items:
+    def _count(self, ticket: Ticket) -> None:
+        name, fallback = ticket.endpoint.route.endpoint, ticket.endpoint.route.fallback
+        for item in ticket.items:
             outcome, rescue = item.outcome, item.rescue
-            if outcome is None:
+            if outcome is None or _unasked(outcome):
                 continue
             saved = rescue is not None and rescue.score is not None
             failed = outcome.score is None
@@ -185,15 +200,50 @@ class Gateway:
                 self._counters.count((name, fallback, FALLBACK), seconds=rescue.seconds, error=rescue.score is None)
 
 
-def _fitting(version: LoadedVersion, item: _Item) -> Row | None:
+def _unasked(outcome: Outcome) -> bool:
+    """True when no version was asked, so that none is to blame."""
+    return outcome is LATE or outcome is STOPPED
+
+
+def _not_ready(item: Item) -> Outcome:
+    return Outcome(None, item.ticket.endpoint.why_not_ready(item.arm.version), 0.0)
+
+
+def _fallback(endpoint: Endpoint, item: Item) -> Lane[Item] | None:
+    number = endpoint.route.fallback
+    return None if number is None or number == item.arm.version else endpoint.lanes.get(number)
+
+
+def _fitting(lane: Lane[Item], item: Item) -> Row | None:
     """Return the row as another version takes it, or None when that version wants other inputs."""
-    if version.reader.signature == item.reader.signature:
+    reader = lane.version.reader
+    if reader.signature == item.reader.signature:
         return item.row
-    row, errors = version.reader.convert(item.reader.as_dict(item.row), "")
+    row, errors = reader.convert(item.reader.as_dict(item.row), "")
     return None if errors else row
 
 
-def _line(endpoint: Endpoint, item: _Item) -> Line:
+def _answer(ticket: Ticket) -> Sequence[Line] | Problem:
+    lines = [_line(ticket.endpoint, item) for item in ticket.items]
+    if any(line.score is not None for line in lines):
+        return lines
+    if all(item.outcome is not None and _unasked(item.outcome) for item in ticket.items):
+        return Problem(
+            504,
+            "deadline-exceeded",
+            what="the answer would have come too late, so it was not computed",
+            why=lines[0].error,
+            fix="send fewer rows at once, allow more time, or give the server more processes",
+        )
+    return unavailable(
+        "model-failed",
+        what="no version could answer",
+        why=lines[0].error,
+        fix="try again; if it goes on, roll back to a version that answers (`detent rollback`)",
+    )
+
+
+def _line(endpoint: Endpoint, item: Item) -> Line:
     outcome, rescue, fallback = item.outcome, item.rescue, endpoint.route.fallback
     if outcome is not None and outcome.score is not None:
         return Line(item.id, item.arm.version, outcome.score)
@@ -202,37 +252,56 @@ def _line(endpoint: Endpoint, item: _Item) -> Line:
     return Line(item.id, item.arm.version, None, error="" if outcome is None else outcome.error)
 
 
-def _log_rows(endpoint: Endpoint, item: _Item, time: str) -> list[Prediction]:
-    """Return the row of the chosen version and, when the fallback was asked, one under the arm "fallback"."""
-    outcome, rescue, route = item.outcome, item.rescue, endpoint.route
-    if outcome is None:
-        return []
-    inputs = item.reader.as_dict(item.row)
-    saved = rescue is not None and rescue.score is not None
-    served_by = item.arm.version if outcome.score is not None else route.fallback if saved else None
-    asked = [(item.arm.version, LIVE, propensity(item.arm), outcome)]
-    if rescue is not None and route.fallback is not None:
-        asked.append((route.fallback, FALLBACK, propensity(item.arm), rescue))
-    return [
-        Prediction(
-            id=item.id,
-            time=time,
-            endpoint=route.endpoint,
-            route_seq=route.seq,
-            version=version,
-            served_by=served_by,
-            arm=arm,
-            propensity=chance,
-            entity=item.entity,
-            inputs=inputs,
-            score=told.score,
-            status="ok" if told.score is not None else "error",
-            error=told.error,
-            service_seconds=told.seconds,
-        )
-        for version, arm, chance, told in asked
-    ]
+def _log_rows(ticket: Ticket) -> Iterator[LogRow]:
+    """Give a row for the chosen version and, when the fallback was asked, one under the arm "fallback"."""
+    time, route = iso(ticket.now), ticket.endpoint.route
+    for item in ticket.items:
+        outcome, rescue = item.outcome, item.rescue
+        if outcome is None or _unasked(outcome):
+            continue
+        saved = rescue is not None and rescue.score is not None
+        served_by = item.arm.version if outcome.score is not None else route.fallback if saved else None
+        yield _log_row(item, time, item.arm, LIVE, served_by, outcome)
+        if rescue is not None and route.fallback is not None:
+            yield _log_row(item, time, Arm(version=route.fallback, weight=item.arm.weight), FALLBACK, served_by, rescue)
 
 
-def _copies(items: Sequence[_Item]) -> list[ShadowRow]:
+def _log_row(item: Item, time: str, arm: Arm, name: str, served_by: int | None, outcome: Outcome) -> LogRow:
+    route = item.ticket.endpoint.route
+    return LogRow(
+        id=item.id,
+        time=time,
+        endpoint=route.endpoint,
+        route_seq=route.seq,
+        version=arm.version,
+        served_by=served_by,
+        arm=name,
+        propensity=propensity(arm),
+        entity=item.entity,
+        inputs=item.inputs,
+        score=outcome.score,
+        status="ok" if outcome.score is not None else "error",
+        error=outcome.error,
+        service_seconds=outcome.seconds,
+        request=item.ticket.caller.request,
+    )
+
+
+def _copies(items: Sequence[Item]) -> list[ShadowRow]:
     return [ShadowRow(item.id, item.entity, item.reader, item.row) for item in items]
+
+
+def reader_of(endpoint: Endpoint) -> RowReader | None:
+    """Return what reads requests to an endpoint; None when its versions want different inputs.
+
+    Raises:
+        Problem: 503 when no version is ready to answer.
+    """
+    if not endpoint.readers:
+        raise unavailable(
+            "not-ready",
+            what=f"no version at `{endpoint.route.endpoint}` is ready to answer",
+            why=endpoint.why_not_ready(endpoint.route.arms[0].version),
+            fix="try again; if it goes on, look at `detent status`",
+        )
+    return endpoint.reader

@@ -59,3 +59,12 @@ def render(problem: Problem) -> bytes:
 def unavailable(kind: str, *, what: str, why: str, fix: str) -> Problem:
     """Build a 503 that asks the caller to come again in a second."""
     return Problem(503, kind, what=what, why=why, fix=fix, headers=((b"retry-after", b"1"),))
+
+
+BUG = Problem(
+    500,
+    "internal",
+    what="the server made a mistake",
+    why="an error that nobody foresaw; the server's log has the details",
+    fix="report it as a bug, with the request and that part of the log",
+)

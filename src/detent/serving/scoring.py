@@ -7,23 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
-from detent.bundle.protocol import Predictor
 from detent.errors import DetentError
-from detent.serving.validate import Row, RowReader
+from detent.serving.loaded import LoadedVersion
+from detent.serving.validate import Row
 
 MAX_ERROR = 300  # characters of a failure that are kept
 _SLACK = 1e-6  # float32 arithmetic may leave a probability this far outside 0..1
-
-
-@dataclass(frozen=True, slots=True)
-class LoadedVersion:
-    """A version that was admitted and that gave its golden scores in this process."""
-
-    model: str
-    number: int
-    predictor: Predictor
-    reader: RowReader
-    probability: bool  # scores must lie in 0..1
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ class WorkerSettings:
     parent: int = 0  # process id of the supervisor; the worker ends when it is gone. 0: nobody's child
     log_bytes: int = 16 << 20  # size at which a segment of the prediction log is sealed
     grace: float = 10.0  # seconds that requests in flight get at a stop
+    fast_path: bool = True  # False: every request goes through ASGI; the answers are the same
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +46,7 @@ class SupervisorSettings:
     api_key_digest: str | None = None
     log_bytes: int = 16 << 20
     grace: float = 10.0
+    fast_path: bool = True
     entry: tuple[str, ...] = (sys.executable, "-m", "detent.serving.entry")  # gets the settings as last argument
 
     @property
@@ -69,6 +71,7 @@ class SupervisorSettings:
             parent=os.getpid(),
             log_bytes=self.log_bytes,
             grace=self.grace,
+            fast_path=self.fast_path,
         )
 
 

@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from detent.errors import StoreError
-from detent.records.prediction import Prediction
 from detent.serving.counters import SHADOW, Counters
 from detent.serving.endpoints import Endpoint
-from detent.serving.log import PredictionLog
+from detent.serving.log import LogRow, PredictionLog
 from detent.serving.scoring import Outcome, score
 from detent.serving.validate import Row, RowReader
 from detent.store.clock import iso
@@ -122,8 +121,8 @@ def _outcomes(endpoint: Endpoint, number: int, rows: Sequence[ShadowRow]) -> lis
     return outcomes
 
 
-def _prediction(endpoint: Endpoint, number: int, row: ShadowRow, outcome: Outcome, now: datetime) -> Prediction:
-    return Prediction(
+def _prediction(endpoint: Endpoint, number: int, row: ShadowRow, outcome: Outcome, now: datetime) -> LogRow:
+    return LogRow(
         id=row.id,
         time=iso(now),
         endpoint=endpoint.route.endpoint,

@@ -39,7 +39,9 @@ Row = tuple[Any, ...]  # values in the order of the signature; None is null
 class Request:
     """A decoded predict request."""
 
+    reader: RowReader  # of the signature that the rows were read with
     rows: list[Row]
+    inputs: Sequence[Any]  # the same rows by field name, as they are logged: structs or mappings
     entities: list[str | int | None] | None  # one per row, when the caller named them beside the inputs
 
 
@@ -57,6 +59,7 @@ class RowReader:
     def __init__(self, signature: Signature) -> None:
         self.signature = signature
         self.names = tuple(field.name for field in signature.inputs)
+        self.places = {name: place for place, name in enumerate(self.names)}
         self._fields = signature.inputs
         self._known = frozenset(self.names)
         aliases = [f"f{number}" for number in range(len(self._fields))]
@@ -89,7 +92,8 @@ class RowReader:
             return self._read_slowly(body, str(error))
         if decoded.entities is not None and len(decoded.entities) != len(decoded.inputs):
             raise invalid([_entity_count(len(decoded.entities), len(decoded.inputs))])
-        return Request([msgspec.structs.astuple(row) for row in decoded.inputs], decoded.entities)
+        inputs = decoded.inputs
+        return Request(self, list(map(msgspec.structs.astuple, inputs)), inputs, decoded.entities)
 
     def convert(self, row: Mapping[str, Any], spot: str) -> tuple[Row, list[FieldError]]:
         """Return the typed values of one loose row, and what is wrong with it; `spot` is its name in messages."""
@@ -123,7 +127,11 @@ class RowReader:
             errors.extend(wrong)
         if errors:
             raise invalid(errors)
-        return Request(rows, loose.entities)
+        return self.request(rows, loose.entities)
+
+    def request(self, rows: list[Row], entities: list[str | int | None] | None = None) -> Request:
+        """Return typed rows as a request."""
+        return Request(self, rows, [self.as_dict(row) for row in rows], entities)
 
 
 def read_loosely(body: bytes, reason: str = "") -> LooseRequest:

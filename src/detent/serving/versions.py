@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from detent.errors import DetentError
 from detent.records.route import Route
-from detent.serving.scoring import LoadedVersion
+from detent.serving.loaded import LoadedVersion
 
 LOG = logging.getLogger(__name__)
 

@@ -28,9 +28,12 @@ from detent.serving.counters import Counters
 from detent.serving.endpoints import Endpoints
 from detent.serving.feedback import RecordLabels
 from detent.serving.gateway import Gateway
+from detent.serving.hot import Hot
 from detent.serving.identifiers import PredictionIds, load_or_create_key
+from detent.serving.keys import Keys
 from detent.serving.locate import Locate, locate_by_index
 from detent.serving.log import PredictionLog
+from detent.serving.protocol import FastProtocol
 from detent.serving.routes import RoutePage
 from detent.serving.settings import WorkerSettings
 from detent.serving.shadows import Shadows
@@ -76,28 +79,32 @@ class Worker:
         endpoints = Endpoints(self._page, self._versions, dict(settings.entity), settings.endpoints)
         self._log = PredictionLog(places.segments(state), f"w{settings.slot}", max_bytes=settings.log_bytes)
         self._shadows = Shadows(self._counters, self._log)
+        gateway = Gateway(
+            endpoints=endpoints,
+            counters=self._counters,
+            ids=ids,
+            log=self._log,
+            shadows=self._shadows,
+            clock=self._clock,
+        )
+        self._endpoints = endpoints
+        self._hot, self._keys = Hot(gateway, endpoints, self._counters), Keys(settings.api_key_digest, self._counters)
         self.app = App(
             Parts(
-                gateway=Gateway(
-                    endpoints=endpoints,
-                    counters=self._counters,
-                    ids=ids,
-                    log=self._log,
-                    shadows=self._shadows,
-                    clock=self._clock,
-                ),
+                hot=self._hot,
                 endpoints=endpoints,
                 counters=self._counters,
                 counter_folder=places.counter_files(state),
                 ids=ids,
                 clock=self._clock,
                 record_labels=record_labels,
-                api_key_digest=settings.api_key_digest,
+                keys=self._keys,
             )
         )
         self._loader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="loader")
         self._followed = -1  # sequence number of the table that was acknowledged
         self._address = ""
+        self._server: uvicorn.Server | None = None
 
     async def run(self) -> None:
         """Load, answer, stop."""
@@ -106,7 +113,7 @@ class Worker:
         server = uvicorn.Server(
             uvicorn.Config(
                 self.app,
-                http="httptools",
+                http=self._protocol(),
                 loop="uvloop",
                 ws="none",
                 lifespan="off",
@@ -118,6 +125,7 @@ class Worker:
                 backlog=2048,
             )
         )
+        self._server = server
         _stop_on_signals(server)
         await self.follow()
         # What is loaded by now stays for good; without this the collector walks through all of it again and again.
@@ -129,6 +137,16 @@ class Worker:
         finally:
             watch.cancel()
             self.close()
+
+    def _protocol(self) -> type[FastProtocol]:
+        """Return the class of connections, with the parts of this process."""
+        parts = {
+            "hot": self._hot,
+            "keys": self._keys,
+            "fast": self._settings.fast_path,
+            "stopping": staticmethod(lambda: self._server is not None and self._server.should_exit),
+        }
+        return type("Connection", (FastProtocol,), parts)
 
     async def follow(self) -> None:
         """Bring the versions in line with the newest routes, and say so to the supervisor."""
@@ -155,6 +173,7 @@ class Worker:
     def close(self) -> None:
         """Finish labels and shadows that are under way, seal the log and give the slot free."""
         self.app.close()
+        self._endpoints.close()
         self._shadows.close(self._settings.grace)
         self._log.close()
         self._counters.close()

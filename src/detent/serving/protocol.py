@@ -1,0 +1,270 @@
+"""HTTP with the predict routes answered inside the protocol: no scope, no task, no messages between callbacks.
+
+A request takes the short way when it is a plainly framed POST to a predict path by a caller with a good key; everything
+else goes the usual way through uvicorn and the ASGI application, in the same process and on the same connection. Both
+ways end in `Hot.ask`. Limits that uvicorn lacks (size and time of headers, a reader that does not read) hold on both.
+"""
+
+from __future__ import annotations
+
+from asyncio import TimerHandle, Transport
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from detent.serving.bodies import MAX_BODY, MAX_SECONDS, too_slow
+from detent.serving.formats.format import Reply
+from detent.serving.hot import READ, Hot, Target
+from detent.serving.keys import Keys
+from detent.serving.problems import MEDIA_TYPE, Problem, render
+
+MAX_HEADERS = 64 << 10  # bytes of a request line and its headers
+HEADER_SECONDS = 10.0  # from a request's first byte to the end of its headers
+MAX_PIPELINED = 64  # requests of one connection that wait for their answers, above which no more are read
+LINGER = 1.0  # seconds that a server which stops keeps idle connections open, for requests that are on their way
+_ELSEWHERE = frozenset((b"expect", b"upgrade", b"content-encoding", b"transfer-encoding"))
+
+
+class _NoEvent:
+    def set(self) -> None:
+        """Nobody waits."""
+
+
+class _Pending:
+    """A request on the short way. uvicorn takes it for one of its own and queues what comes next behind it."""
+
+    __slots__ = ("disconnected", "keep_alive", "reply", "response_complete")
+    message_event = _NoEvent()
+
+    def __init__(self, keep_alive: bool) -> None:
+        self.keep_alive = keep_alive
+        self.response_complete = False
+        self.disconnected = False
+        self.reply: Reply | None = None
+
+
+class FastProtocol(HttpToolsProtocol):
+    """One connection. `hot`, `keys` and `fast` are set on a subclass, once per process."""
+
+    parser: Any  # httptools'
+    hot: Hot
+    keys: Keys
+    fast: bool  # False: every request goes the usual way
+    stopping: Callable[[], bool]  # True once the server ends
+
+    def __init__(self, config: Config, server_state: ServerState, app_state: dict[str, Any], _loop: Any = None) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._target: Target | None = None  # of the message that is being read, when it takes the short way
+        self._wanted: dict[bytes, bytes] = {}
+        self._heads: list[tuple[bytes, bytes]] = []
+        self._head_bytes = 0
+        self._parts: list[bytes] = []
+        self._in_head = self._in_body = False
+        self._waiting: deque[_Pending] = deque()
+        self._timer: TimerHandle | None = None  # for the message that is being read
+        self._idle: TimerHandle | None = None
+        self._answered = 0.0  # loop time of the last answer on the short way
+        self._refused = False  # the connection ends; what still arrives is not looked at
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
+        """Begin; a caller that never asks anything is let go like one that asks nothing more."""
+        super().connection_made(transport)
+        self._answered = self.loop.time()
+        self._idle = self.loop.call_later(self.timeout_keep_alive, self._look_idle)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget what nobody waits for any more."""
+        for pending in self._waiting:
+            pending.disconnected = True
+        for timer in (self._timer, self._idle):
+            if timer is not None:
+                timer.cancel()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Read requests. One that is not complete yet gets a timer; most arrive in one piece and need none."""
+        if self._refused:
+            return
+        super().data_received(data)
+        if self._in_head or self._in_body:
+            if self._timer is None:
+                seconds = HEADER_SECONDS if self._in_head else MAX_SECONDS
+                self._timer = self.loop.call_later(seconds, self._too_slow)
+        elif self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if len(self._waiting) > MAX_PIPELINED:
+            self.flow.pause_reading()
+
+    def on_message_begin(self) -> None:
+        """Begin to read a request."""
+        self.url = b""
+        self._target, self._wanted, self._heads, self._parts = None, {}, [], []
+        self._head_bytes, self._in_head = 0, True
+
+    def on_url(self, url: bytes) -> None:
+        """Take a part of the request line."""
+        self.url += url
+        self._count(len(url))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header."""
+        name = name.lower()
+        self._heads.append((name, value))
+        if name in READ:
+            self._wanted[name] = value
+        self._head_bytes += len(name) + len(value) + 4
+        if self._head_bytes > MAX_HEADERS:
+            self._count(0)
+
+    def on_headers_complete(self) -> None:
+        """Choose the way of the request."""
+        self._in_head = False
+        if self._timer is not None:  # for the headers; a body gets another one
+            self._timer.cancel()
+            self._timer = None
+        if self._refused:
+            return
+        target = self.hot.targets().get(self.url) if self.fast else None
+        if target is not None and self.parser.get_method() == b"POST" and self._is_plain():
+            self._target, self._in_body = target, True
+            return
+        url = self.url
+        super().on_message_begin()  # which empties both
+        self.url = url
+        self.headers.extend(self._heads)
+        self.expect_100_continue = any(
+            name == b"expect" and value.lower() == b"100-continue" for name, value in self._heads
+        )
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of the body."""
+        if self._target is not None:
+            self._parts.append(body)
+        elif not self._refused:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Answer, or hand the request to the application."""
+        target = self._target
+        if target is None:
+            if not self._refused:
+                super().on_message_complete()
+            return
+        self._in_body = False
+        pending = _Pending(self._keeps_alive())
+        self._waiting.append(pending)
+        self.cycle = pending  # type: ignore[assignment]
+        parts = self._parts
+        body = parts[0] if len(parts) == 1 else b"".join(parts)
+        self.hot.ask(target, body, self._wanted, partial(self._reply, pending))
+
+    def pause_writing(self) -> None:
+        """Read no more from a caller that does not read its answers."""
+        super().pause_writing()
+        self.flow.pause_reading()
+
+    def resume_writing(self) -> None:
+        """Read on."""
+        super().resume_writing()
+        self.flow.resume_reading()
+
+    def shutdown(self) -> None:
+        """Answer what is here and on its way; idle connections stay a moment for requests that were sent already."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.keep_alive = False
+        elif not self.transport.is_closing():
+            self.loop.call_later(LINGER, self._close_idle)
+
+    def _is_plain(self) -> bool:
+        """True for a request with a simple body, of somebody who may ask, with nothing but short requests before it."""
+        before = self.cycle
+        if self.pipeline or not (before is None or before.response_complete or isinstance(before, _Pending)):
+            return False
+        for name, value in self._heads:
+            if name in _ELSEWHERE or (name == b"content-length" and int(value) > MAX_BODY):
+                return False
+        return self.keys.allows(self._wanted.get(b"authorization"))
+
+    def _keeps_alive(self) -> bool:
+        return self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive() and not self.stopping()
+
+    def _reply(self, pending: _Pending, reply: Reply) -> None:
+        """Send an answer once all before it were sent."""
+        pending.reply = reply
+        waiting = self._waiting
+        while waiting and waiting[0].reply is not None:
+            self._send(waiting.popleft())
+        if waiting or self.transport.is_closing():
+            return
+        self._answered = self.loop.time()
+        if self.pipeline:
+            super().on_response_complete()  # starts what uvicorn has queued behind
+        elif not self.flow.write_paused:
+            self.flow.resume_reading()
+
+    def _send(self, pending: _Pending) -> None:
+        reply = pending.reply
+        pending.response_complete = True
+        if reply is None or pending.disconnected or self.transport.is_closing():
+            return
+        self.server_state.total_requests += 1
+        heads = [*self.server_state.default_headers, (b"content-type", reply.kind)]
+        lines = [b"%b: %b\r\n" % header for header in heads]
+        lines.append(b"content-length: %d\r\n" % len(reply.body))
+        lines += [b"%b: %b\r\n" % header for header in reply.headers]
+        if not pending.keep_alive:
+            lines.append(b"connection: close\r\n")
+        self.transport.write(b"%b%b\r\n%b" % (STATUS_LINE[reply.status], b"".join(lines), reply.body))
+        if not pending.keep_alive:
+            self.transport.close()
+
+    def _count(self, size: int) -> None:
+        self._head_bytes += size
+        if self._head_bytes > MAX_HEADERS:
+            self._refuse(
+                Problem(
+                    431,
+                    "headers-too-large",
+                    what="the headers are too large",
+                    why=f"the request line and the headers have more than {MAX_HEADERS:,} bytes",
+                    fix="send fewer or shorter headers; rows belong into the body",
+                )
+            )
+
+    def _too_slow(self) -> None:
+        self._timer = None
+        self._refuse(too_slow(HEADER_SECONDS if self._in_head else MAX_SECONDS))
+
+    def _refuse(self, problem: Problem) -> None:
+        """Answer a request that is not complete, and end the connection."""
+        if self._refused or self.transport.is_closing():
+            return
+        self._refused, self._in_head, self._in_body = True, False, False
+        pending = _Pending(keep_alive=False)
+        self._waiting.append(pending)
+        self._reply(pending, Reply(problem.status, MEDIA_TYPE, render(problem)))
+
+    def _look_idle(self) -> None:
+        """Close a connection on which nothing was asked for long. Looked at now and then: no request has a timer."""
+        busy = bool(self._waiting) or self.timeout_keep_alive_task is not None
+        busy = busy or (self.cycle is not None and not self.cycle.response_complete)
+        left = self.timeout_keep_alive - (0.0 if busy else self.loop.time() - self._answered)
+        if left <= 0:
+            self.transport.close()
+        else:
+            self._idle = self.loop.call_later(max(1.0, left), self._look_idle)
+
+    def _close_idle(self) -> None:
+        if (
+            (self.cycle is None or self.cycle.response_complete)
+            and not self._in_body
+            and not self.transport.is_closing()
+        ):
+            self.transport.close()
