@@ -88,20 +88,22 @@ class Counters:
         """Count something that has no arm."""
         self._numbers[2 + NUMBERS.index(name)] += count
 
-    def count(self, key: tuple[str, int, str], *, seconds: float, error: bool = False, fallback: bool = False) -> None:
-        """Count one answer of (endpoint, version, arm); `seconds` goes into the histogram."""
+    def count(
+        self, key: tuple[str, int, str], *, seconds: float, error: bool = False, fallback: bool = False, times: int = 1
+    ) -> None:
+        """Count answers of (endpoint, version, arm) that took `seconds` each, which goes into the histogram."""
         at = self._places.get(key)
         if at is None:
             at = self._add_row(key)
         numbers, first = self._numbers, at + _FIRST_VALUE
         nanoseconds = int(seconds * 1e9)
-        numbers[first] += 1
-        numbers[first + _NANOSECONDS] += nanoseconds
-        numbers[first + _HISTOGRAM + min((nanoseconds // 1000).bit_length(), BUCKETS - 1)] += 1
+        numbers[first] += times
+        numbers[first + _NANOSECONDS] += nanoseconds * times
+        numbers[first + _HISTOGRAM + min((nanoseconds // 1000).bit_length(), BUCKETS - 1)] += times
         if error:
-            numbers[first + _ERRORS] += 1
+            numbers[first + _ERRORS] += times
         if fallback:
-            numbers[first + _FALLBACKS] += 1
+            numbers[first + _FALLBACKS] += times
 
     def close(self) -> None:
         """Give the slot free. Nothing may be counted afterwards."""

@@ -8,6 +8,7 @@ Shadows get a copy of the rows at the end and can not change the answer.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterator, Sequence
 from time import perf_counter
 
@@ -20,12 +21,14 @@ from detent.serving.endpoints import Endpoint, Endpoints
 from detent.serving.identifiers import PredictionIds
 from detent.serving.lanes import LATE, STOPPED, Lane
 from detent.serving.log import LogRow, PredictionLog
-from detent.serving.problems import FieldError, Problem, unavailable
+from detent.serving.problems import BUG, FieldError, Problem, unavailable
 from detent.serving.scoring import Outcome
 from detent.serving.shadows import ShadowRow, Shadows
-from detent.serving.tickets import Caller, Done, Item, Ticket
+from detent.serving.tickets import Item, Ticket
 from detent.serving.validate import LooseRequest, Request, Row, RowReader, invalid
 from detent.store.clock import Clock, iso
+
+LOG = logging.getLogger(__name__)
 
 
 class Gateway:
@@ -46,24 +49,26 @@ class Gateway:
         self._accepted: list[Ticket] = []  # wait for the end of this turn of the event loop
         self._scored: list[Ticket] = []  # wait for the log
         self._flushing = False
+        self._now = clock.now()  # of this turn of the event loop
         endpoints.tell(self._told)
 
-    def accept(self, endpoint: Endpoint, request: Request | LooseRequest, caller: Caller, done: Done) -> None:
-        """Take a request's rows; `done` is told the answer at the end of this turn of the event loop, or later.
+    def accept(self, ticket: Ticket, request: Request | LooseRequest) -> None:
+        """Take a request; its `done` is told the answer at the end of this turn of the event loop, or later.
 
         Args:
-            endpoint: as it was when the request was read.
+            ticket: whose request it is; its endpoint is as it was when the request was read.
             request: typed rows; loose ones when the versions of the endpoint want different inputs.
-            caller: how long it waits, and what it calls its request.
-            done: called once, with the lines in the order of the rows, or with the reason why there are none.
 
         Raises:
-            Problem: 422 for loose rows that do not fit the version that they are meant for, 503 when no version is
-                ready to answer.
+            Problem: 422 for loose rows that do not fit the version that they are meant for.
         """
-        ticket = Ticket(endpoint, self._clock.now(), caller, done)
-        loose = isinstance(request, LooseRequest)
-        ticket.items = self._loose_items(ticket, request) if loose else self._items(ticket, request)
+        if not self._accepted:
+            self._now = self._clock.now()
+        ticket.now = self._now
+        if isinstance(request, LooseRequest):
+            ticket.items = self._loose_items(ticket, request)
+        else:
+            ticket.items = self._items(ticket, request)
         ticket.open = len(ticket.items)
         if not self._accepted:
             asyncio.get_running_loop().call_soon(self.flush)
@@ -74,31 +79,50 @@ class Gateway:
         tickets, self._accepted = self._accepted, []
         self._flushing = True
         try:
-            now, late = perf_counter(), list[Item]()
-            groups: dict[Lane[Item] | None, list[Item]] = {}
+            self._score(tickets)
+        except Exception:
+            LOG.exception("action=score requests=%d", len(tickets))
             for ticket in tickets:
-                lanes = ticket.endpoint.lanes
-                if ticket.caller.deadline <= now:
-                    late += ticket.items
-                    continue
-                for item in ticket.items:
-                    groups.setdefault(lanes.get(item.arm.version), []).append(item)
-            self._told(late, [LATE] * len(late))
-            for lane, items in groups.items():
-                if lane is None:
-                    self._told(items, [_not_ready(item) for item in items])
-                else:
-                    lane.ask(items, [item.row for item in items], [item.ticket.caller.deadline for item in items])
+                if ticket.open:
+                    ticket.open = 0
+                    ticket.done(BUG)
         finally:
             self._flushing = False
         self._finish()
 
+    def _score(self, tickets: Sequence[Ticket]) -> None:
+        now, late = perf_counter(), list[Item]()
+        groups: dict[Lane[Item] | None, list[Item]] = {}
+        for ticket in tickets:
+            if ticket.deadline <= now:
+                late += ticket.items
+                continue
+            lanes = ticket.endpoint.lanes
+            for item in ticket.items:
+                lane = lanes.get(item.arm.version)
+                if lane in groups:
+                    groups[lane].append(item)
+                else:
+                    groups[lane] = [item]
+        if late:
+            self._told(late, [LATE] * len(late))
+        for lane, items in groups.items():
+            if lane is None:
+                self._told(items, [_not_ready(item) for item in items])
+            else:
+                lane.ask(items, [item.row for item in items], [item.ticket.deadline for item in items])
+
     def _items(self, ticket: Ticket, request: Request) -> list[Item]:
         """Name the rows and choose an arm for each."""
-        endpoint, reader, route = ticket.endpoint, request.reader, ticket.endpoint.route
-        rows, entities, inputs = request.rows, request.entities, request.inputs
-        ids = self._ids.mint(ticket.now, len(rows), probability=endpoint.probability)
+        endpoint, reader, rows, inputs = ticket.endpoint, request.reader, request.rows, request.inputs
+        route, entities = endpoint.route, request.entities
+        ids = self._ids.mint(self._now, len(rows), probability=endpoint.probability)
         place = reader.places.get(endpoint.entity) if endpoint.entity is not None else None
+        if entities is None and place is None:  # nobody to stick to: every row is its own entity
+            return [
+                Item(ticket, id_, id_, choose(route, id_), reader, row, named)
+                for id_, row, named in zip(ids, rows, inputs, strict=True)
+            ]
         items = []
         for number, (id_, row) in enumerate(zip(ids, rows, strict=True)):
             value = entities[number] if entities is not None else None
@@ -112,7 +136,7 @@ class Gateway:
         """Choose arms first, then read each row with the signature of its own version."""
         endpoint = ticket.endpoint
         known = {name for version in endpoint.versions.values() for name in version.reader.names}
-        ids = self._ids.mint(ticket.now, len(request.rows), probability=endpoint.probability)
+        ids = self._ids.mint(self._now, len(request.rows), probability=endpoint.probability)
         items: list[Item] = []
         errors: list[FieldError] = []
         for number, (id_, loose) in enumerate(zip(ids, request.rows, strict=True)):
@@ -153,7 +177,7 @@ class Gateway:
             lane.ask(
                 [item for item, _ in pairs],
                 [row for _, row in pairs],
-                [item.ticket.caller.deadline for item, _ in pairs],
+                [item.ticket.deadline for item, _ in pairs],
             )
         if not self._flushing:
             self._finish()
@@ -164,19 +188,17 @@ class Gateway:
         if not tickets:
             return
         problem = self._write(tickets)
+        if problem is None:
+            self._count(tickets)
         for ticket in tickets:
-            if problem is not None:
-                ticket.done(problem)
-                continue
-            self._count(ticket)
-            ticket.done(_answer(ticket))
-            if ticket.endpoint.route.shadows:
-                self._shadows.submit(ticket.endpoint, _copies(ticket.items), ticket.now)
+            ticket.done(problem or _answer(ticket))
+            if problem is None and ticket.endpoint.route.shadows:
+                self._shadows.submit(ticket.endpoint, _copies(ticket.items), self._now)
 
     def _write(self, tickets: Sequence[Ticket]) -> Problem | None:
         rows = [row for ticket in tickets for row in _log_rows(ticket)]
         try:
-            self._log.append(rows, tickets[-1].now)
+            self._log.append(rows, self._now)
         except StoreError as error:
             self._counters.add("log_failures")
             return unavailable(
@@ -187,17 +209,23 @@ class Gateway:
             )
         return None
 
-    def _count(self, ticket: Ticket) -> None:
-        name, fallback = ticket.endpoint.route.endpoint, ticket.endpoint.route.fallback
-        for item in ticket.items:
-            outcome, rescue = item.outcome, item.rescue
-            if outcome is None or _unasked(outcome):
-                continue
-            saved = rescue is not None and rescue.score is not None
-            failed = outcome.score is None
-            self._counters.count((name, item.arm.version, LIVE), seconds=outcome.seconds, error=failed, fallback=saved)
-            if rescue is not None and fallback is not None:
-                self._counters.count((name, fallback, FALLBACK), seconds=rescue.seconds, error=rescue.score is None)
+    def _count(self, tickets: Sequence[Ticket]) -> None:
+        """Count every row; the rows of one call took the same time and are counted together."""
+        counts: dict[tuple[tuple[str, int, str], float, bool, bool], int] = {}
+        for ticket in tickets:
+            name, fallback = ticket.endpoint.route.endpoint, ticket.endpoint.route.fallback
+            for item in ticket.items:
+                outcome, rescue = item.outcome, item.rescue
+                if outcome is None or _unasked(outcome):
+                    continue
+                saved = rescue is not None and rescue.score is not None
+                key = ((name, item.arm.version, LIVE), outcome.seconds, outcome.score is None, saved)
+                counts[key] = counts.get(key, 0) + 1
+                if rescue is not None and fallback is not None:
+                    key = ((name, fallback, FALLBACK), rescue.seconds, rescue.score is None, False)
+                    counts[key] = counts.get(key, 0) + 1
+        for (arm, seconds, failed, saved), number in counts.items():
+            self._counters.count(arm, seconds=seconds, error=failed, fallback=saved, times=number)
 
 
 def _unasked(outcome: Outcome) -> bool:
@@ -283,7 +311,7 @@ def _log_row(item: Item, time: str, arm: Arm, name: str, served_by: int | None, 
         status="ok" if outcome.score is not None else "error",
         error=outcome.error,
         service_seconds=outcome.seconds,
-        request=item.ticket.caller.request,
+        request=item.ticket.request,
     )
 
 

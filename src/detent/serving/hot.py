@@ -19,7 +19,7 @@ from detent.serving.formats.format import Format, Headers, Reply
 from detent.serving.gateway import Gateway, reader_of
 from detent.serving.paths import ROUTES
 from detent.serving.problems import BUG, FieldError, Problem
-from detent.serving.tickets import Caller
+from detent.serving.tickets import Ticket
 
 LOG = logging.getLogger(__name__)
 READ = frozenset(
@@ -67,7 +67,7 @@ class Hot:
         began = perf_counter()
         try:
             endpoint = self._endpoints.find(target.name)
-            caller = Caller(began + _seconds(headers), _request_id(headers))
+            seconds = _seconds(headers[_TIMEOUT]) if _TIMEOUT in headers else LONGEST_SECONDS
             request = target.format.read(endpoint, reader_of(endpoint), body, headers)
 
             def answered(answer: Sequence[Line] | Problem) -> None:
@@ -78,7 +78,8 @@ class Hot:
                 self._counters.count((target.name, 0, HTTP), seconds=perf_counter() - began)
                 done(_finished(reply, headers))
 
-            self._gateway.accept(endpoint, request, caller, answered)
+            ticket = Ticket(endpoint, began + seconds, _request_id(headers) if headers else "", answered)
+            self._gateway.accept(ticket, request)
         except Problem as problem:
             done(self.refuse(target, problem, began, headers))
         except Exception:
@@ -100,15 +101,12 @@ class Hot:
         return _finished(reply, headers)
 
 
-def _seconds(headers: Headers) -> float:
+def _seconds(text: bytes) -> float:
     """Return how long the caller waits.
 
     Raises:
         Problem: 400 for a header that is no number of milliseconds.
     """
-    text = headers.get(_TIMEOUT)
-    if text is None:
-        return LONGEST_SECONDS
     if not text.isdigit() or len(text) > 9:
         raise Problem(
             400,
@@ -137,8 +135,10 @@ def _printable(value: bytes) -> str:
 
 def _finished(reply: Reply, headers: Headers) -> Reply:
     """Compress a large answer for who takes that, and give the caller's own request id back."""
-    more: tuple[tuple[bytes, bytes], ...] = ()
     body = reply.body
+    if len(body) < _WORTH_COMPRESSING and _ID not in headers:
+        return reply
+    more: tuple[tuple[bytes, bytes], ...] = ()
     if len(body) >= _WORTH_COMPRESSING and b"gzip" in headers.get(b"accept-encoding", b""):
         body = gzip.compress(body, compresslevel=1, mtime=0)
         more = ((b"content-encoding", b"gzip"), (b"vary", b"accept-encoding"))

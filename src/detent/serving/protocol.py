@@ -11,7 +11,7 @@ from asyncio import TimerHandle, Transport
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -27,7 +27,8 @@ MAX_HEADERS = 64 << 10  # bytes of a request line and its headers
 HEADER_SECONDS = 10.0  # from a request's first byte to the end of its headers
 MAX_PIPELINED = 64  # requests of one connection that wait for their answers, above which no more are read
 LINGER = 1.0  # seconds that a server which stops keeps idle connections open, for requests that are on their way
-_ELSEWHERE = frozenset((b"expect", b"upgrade", b"content-encoding", b"transfer-encoding"))
+# Headers that are looked at: those that answers depend on, and those that (with a large body) ask for the usual way.
+_NOTED = READ | {b"content-length", b"expect", b"upgrade", b"content-encoding", b"transfer-encoding", b"connection"}
 
 
 class _NoEvent:
@@ -56,6 +57,8 @@ class FastProtocol(HttpToolsProtocol):
     keys: Keys
     fast: bool  # False: every request goes the usual way
     stopping: Callable[[], bool]  # True once the server ends
+    defaults: ClassVar[object] = None  # headers of every answer as they were last written out,
+    common: ClassVar[bytes] = b""  # and how that looks
 
     def __init__(self, config: Config, server_state: ServerState, app_state: dict[str, Any], _loop: Any = None) -> None:
         super().__init__(config, server_state, app_state, _loop)
@@ -69,6 +72,8 @@ class FastProtocol(HttpToolsProtocol):
         self._timer: TimerHandle | None = None  # for the message that is being read
         self._idle: TimerHandle | None = None
         self._answered = 0.0  # loop time of the last answer on the short way
+        self._odd = False  # a header of the message asks for the usual way
+        self._connection = False  # the message has a header of that name
         self._refused = False  # the connection ends; what still arrives is not looked at
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
@@ -105,7 +110,7 @@ class FastProtocol(HttpToolsProtocol):
         """Begin to read a request."""
         self.url = b""
         self._target, self._wanted, self._heads, self._parts = None, {}, [], []
-        self._head_bytes, self._in_head = 0, True
+        self._head_bytes, self._in_head, self._odd, self._connection = 0, True, False, False
 
     def on_url(self, url: bytes) -> None:
         """Take a part of the request line."""
@@ -116,8 +121,13 @@ class FastProtocol(HttpToolsProtocol):
         """Take a header."""
         name = name.lower()
         self._heads.append((name, value))
-        if name in READ:
-            self._wanted[name] = value
+        if name in _NOTED:
+            if name in READ:
+                self._wanted[name] = value
+            elif name == b"connection":
+                self._connection = True
+            elif name != b"content-length" or int(value) > MAX_BODY:
+                self._odd = True
         self._head_bytes += len(name) + len(value) + 4
         if self._head_bytes > MAX_HEADERS:
             self._count(0)
@@ -187,13 +197,13 @@ class FastProtocol(HttpToolsProtocol):
         before = self.cycle
         if self.pipeline or not (before is None or before.response_complete or isinstance(before, _Pending)):
             return False
-        for name, value in self._heads:
-            if name in _ELSEWHERE or (name == b"content-length" and int(value) > MAX_BODY):
-                return False
-        return self.keys.allows(self._wanted.get(b"authorization"))
+        return not self._odd and self.keys.allows(self._wanted.get(b"authorization"))
 
     def _keeps_alive(self) -> bool:
-        return self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive() and not self.stopping()
+        if self.stopping() or not self.parser.should_keep_alive():
+            return False
+        # Kept alive without a header that asks for it: HTTP/1.1 for certain. uvicorn keeps no HTTP/1.0 connection.
+        return not self._connection or self.parser.get_http_version() != "1.0"
 
     def _reply(self, pending: _Pending, reply: Reply) -> None:
         """Send an answer once all before it were sent."""
@@ -215,15 +225,22 @@ class FastProtocol(HttpToolsProtocol):
         if reply is None or pending.disconnected or self.transport.is_closing():
             return
         self.server_state.total_requests += 1
-        heads = [*self.server_state.default_headers, (b"content-type", reply.kind)]
-        lines = [b"%b: %b\r\n" % header for header in heads]
-        lines.append(b"content-length: %d\r\n" % len(reply.body))
-        lines += [b"%b: %b\r\n" % header for header in reply.headers]
-        if not pending.keep_alive:
-            lines.append(b"connection: close\r\n")
-        self.transport.write(b"%b%b\r\n%b" % (STATUS_LINE[reply.status], b"".join(lines), reply.body))
+        more = b"".join([b"%b: %b\r\n" % header for header in reply.headers]) if reply.headers else b""
+        close = b"" if pending.keep_alive else b"connection: close\r\n"
+        body = reply.body
+        self.transport.write(
+            b"%bcontent-type: %b\r\ncontent-length: %d\r\n%b%b\r\n%b"
+            % (self._head_of(reply.status), reply.kind, len(body), more, close, body)
+        )
         if not pending.keep_alive:
             self.transport.close()
+
+    def _head_of(self, status: int) -> bytes:
+        """Return the status line with the headers of every answer; uvicorn renews those (the date) each second."""
+        defaults = self.server_state.default_headers
+        if FastProtocol.defaults is not defaults:
+            FastProtocol.defaults, FastProtocol.common = defaults, b"".join([b"%b: %b\r\n" % one for one in defaults])
+        return STATUS_LINE[status] + FastProtocol.common
 
     def _count(self, size: int) -> None:
         self._head_bytes += size

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from time import perf_counter
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from detent.errors import DetentError
 from detent.serving.loaded import LoadedVersion
@@ -15,8 +18,7 @@ MAX_ERROR = 300  # characters of a failure that are kept
 _SLACK = 1e-6  # float32 arithmetic may leave a probability this far outside 0..1
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True, gc=False):
     """What a model said about one row."""
 
     score: float | None  # None: it failed
@@ -37,13 +39,21 @@ def _call(version: LoadedVersion, rows: Sequence[Row]) -> list[Outcome] | None:
         return [_call_one(version, rows[0])]
     began = perf_counter()
     try:
-        scores = version.predictor.predict(version.reader.columns(rows)).tolist()
+        scores = version.predictor.predict(version.reader.columns(rows))
     except Exception:  # noqa: BLE001 - a model may raise anything; every row is tried alone next
         return None
     share = (perf_counter() - began) / len(rows)
     if len(scores) != len(rows):
         return None
-    return [_judge(version, value, share) for value in scores]
+    if _is_sound(version, scores):
+        return [Outcome(value, "", share) for value in scores.tolist()]
+    return [_judge(version, value, share) for value in scores.tolist()]
+
+
+def _is_sound(version: LoadedVersion, scores: NDArray[np.float64]) -> bool:
+    """True when no score needs a second look; a NaN compares with nothing."""
+    least, most = float(scores.min()), float(scores.max())
+    return least >= 0.0 and most <= 1.0 if version.probability else least > -math.inf and most < math.inf
 
 
 def _call_one(version: LoadedVersion, row: Row) -> Outcome:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+import msgspec
 
 from detent.records.route import Arm
 from detent.serving.answers import Line
@@ -17,28 +18,19 @@ from detent.serving.validate import Row, RowReader
 Done = Callable[[Sequence[Line] | Problem], None]  # told the answer, or why there is none; called once
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who waits for an answer."""
-
-    deadline: float  # `perf_counter()` after which nobody does
-    request: str  # what the caller calls its request; "" when it has no name for it
-
-
-@dataclass(slots=True)
-class Ticket:
+class Ticket(msgspec.Struct):
     """A request that was read: it is answered when none of its rows is open any more."""
 
     endpoint: Endpoint
-    now: datetime
-    caller: Caller
+    deadline: float  # `perf_counter()` after which nobody waits for the answer; rows are not scored after it
+    request: str  # what the caller calls its request; "" when it has no name for it
     done: Done
+    now: datetime = datetime.min  # when it was accepted
     items: Sequence[Item] = ()
     open: int = 0  # rows without a final outcome
 
 
-@dataclass(slots=True)
-class Item:
+class Item(msgspec.Struct):
     """One row."""
 
     ticket: Ticket
