@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from detent.bundle.files import MAX_FILE_BYTES
 from detent.bundle.onnx_file import inspect_model
+from detent.bundle.onnx_inputs import BLOCK, with_one_block
 from detent.bundle.protocol import PredictionError
 from detent.errors import DataError, Place, RefusedError
 from detent.records.signature import STRING, Field, Signature
@@ -44,17 +45,16 @@ class OnnxPredictor:
         options.log_severity_level = 4  # a model that raises is reported as an error, not on stderr
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.add_session_config_entry("session.inter_op.allow_spinning", "0")
-        try:
-            self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        except _LOAD_FAULTS as error:
-            raise _unloadable(str(error)) from error
+        session = _session(model, options)
         self.signature = signature
-        names = {node.name for node in self._session.get_inputs()}
+        names = {node.name for node in session.get_inputs()}
         expected = {field.name for field in signature.inputs}
         if names != expected:
             raise _unloadable(f"its inputs are {sorted(names)[:20]}, its signature says {sorted(expected)[:20]}")
         self._numbers = [field.name for field in signature.inputs if field.kind != STRING]
         self._strings = [field for field in signature.inputs if field.kind == STRING]
+        # What was checked is the model as it was judged; what runs takes its numbers in one tensor.
+        self._session = _session(with_one_block(model, self._numbers), options) if len(self._numbers) > 1 else session
         self._outputs = [self._session.get_outputs()[0].name]
         self._run = self._session.run
 
@@ -94,15 +94,30 @@ class OnnxPredictor:
             # All numbers in one go: for a single row, one array per column costs more than the model.
             with np.errstate(over="ignore"):  # beyond float32: infinite, as the graph would see it anyway
                 block = np.array([columns[name] for name in self._numbers], dtype=np.float32)
-            feed.update(zip(self._numbers, block.reshape(len(self._numbers), rows, 1), strict=True))
+            if len(self._numbers) > 1:
+                feed[BLOCK] = np.ascontiguousarray(block.reshape(len(self._numbers), rows).T)
+            elif self._numbers:
+                feed[self._numbers[0]] = block.reshape(rows, 1)
         except (
             KeyError,
             TypeError,
             ValueError,
             OverflowError,
         ):  # column by column, to fill a missing one or name a bad one
-            feed.update((f.name, _tensor(f, columns.get(f.name), rows)) for f in self.signature.inputs)
+            tensors = {f.name: _tensor(f, columns.get(f.name), rows) for f in self.signature.inputs}
+            feed = {f.name: tensors[f.name] for f in self._strings}
+            if len(self._numbers) > 1:
+                feed[BLOCK] = np.concatenate([tensors[name] for name in self._numbers], axis=1)
+            elif self._numbers:
+                feed[self._numbers[0]] = tensors[self._numbers[0]]
         return feed
+
+
+def _session(model: bytes, options: onnxruntime.SessionOptions) -> onnxruntime.InferenceSession:
+    try:
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except _LOAD_FAULTS as error:
+        raise _unloadable(str(error)) from error
 
 
 def _tensor(field: Field, values: Sequence[object] | None, rows: int) -> NDArray[np.generic]:
