@@ -32,11 +32,15 @@ class PredictionIds:
     def __init__(self, key: bytes, *, slot: int, start: int) -> None:
         self._mac = blake2b(key=key, digest_size=_MAC_BYTES)
         self._slot, self._start, self._counter = slot % 256, start % 65_536, 0
+        self._now: datetime | None = None
+        self._high = self._low = 0  # of the time of `_now`
 
     def mint(self, now: datetime, count: int, *, probability: bool) -> list[str]:
         """Return `count` new ids for predictions made at `now`; `probability` says that their labels are 0 or 1."""
-        milliseconds = int(now.timestamp() * 1000)
-        high, low = milliseconds >> 32 & 0xFFFF, milliseconds & 0xFFFFFFFF
+        if now is not self._now:  # all requests of one turn of the event loop come with the same
+            milliseconds = int(now.timestamp() * 1000)
+            self._now, self._high, self._low = now, milliseconds >> 32 & 0xFFFF, milliseconds & 0xFFFFFFFF
+        high, low = self._high, self._low
         flags = _PROBABILITY if probability else 0
         ids = []
         for counter in range(self._counter, self._counter + count):

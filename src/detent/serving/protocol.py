@@ -31,6 +31,15 @@ LINGER = 1.0  # seconds that a server which stops keeps idle connections open, f
 _NOTED = READ | {b"content-length", b"expect", b"upgrade", b"content-encoding", b"transfer-encoding", b"connection"}
 
 
+_HEADERS_TOO_LARGE = Problem(
+    431,
+    "headers-too-large",
+    what="the headers are too large",
+    why=f"the request line and the headers have more than {MAX_HEADERS:,} bytes",
+    fix="send fewer or shorter headers; rows belong into the body",
+)
+
+
 class _NoEvent:
     def set(self) -> None:
         """Nobody waits."""
@@ -97,7 +106,10 @@ class FastProtocol(HttpToolsProtocol):
             return
         super().data_received(data)
         if self._in_head or self._in_body:
-            if self._timer is None:
+            self._head_bytes += len(data)
+            if self._in_head and self._head_bytes > MAX_HEADERS:
+                self._refuse(_HEADERS_TOO_LARGE)
+            elif self._timer is None:
                 seconds = HEADER_SECONDS if self._in_head else MAX_SECONDS
                 self._timer = self.loop.call_later(seconds, self._too_slow)
         elif self._timer is not None:
@@ -115,7 +127,6 @@ class FastProtocol(HttpToolsProtocol):
     def on_url(self, url: bytes) -> None:
         """Take a part of the request line."""
         self.url += url
-        self._count(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header."""
@@ -128,9 +139,6 @@ class FastProtocol(HttpToolsProtocol):
                 self._connection = True
             elif name != b"content-length" or int(value) > MAX_BODY:
                 self._odd = True
-        self._head_bytes += len(name) + len(value) + 4
-        if self._head_bytes > MAX_HEADERS:
-            self._count(0)
 
     def on_headers_complete(self) -> None:
         """Choose the way of the request."""
@@ -241,19 +249,6 @@ class FastProtocol(HttpToolsProtocol):
         if FastProtocol.defaults is not defaults:
             FastProtocol.defaults, FastProtocol.common = defaults, b"".join([b"%b: %b\r\n" % one for one in defaults])
         return STATUS_LINE[status] + FastProtocol.common
-
-    def _count(self, size: int) -> None:
-        self._head_bytes += size
-        if self._head_bytes > MAX_HEADERS:
-            self._refuse(
-                Problem(
-                    431,
-                    "headers-too-large",
-                    what="the headers are too large",
-                    why=f"the request line and the headers have more than {MAX_HEADERS:,} bytes",
-                    fix="send fewer or shorter headers; rows belong into the body",
-                )
-            )
 
     def _too_slow(self) -> None:
         self._timer = None
