@@ -71,7 +71,7 @@ def until(condition: Callable[[], object], timeout: float = 30.0) -> None:
 class Load:
     """Callers that ask for predictions without a pause, each on its own connection, until the block ends."""
 
-    def __init__(self, address: str, callers: int = 4) -> None:
+    def __init__(self, address: str, callers: int = 4, *, fresh: bool = False) -> None:
         self.url = f"{address}/v1/models/{ENDPOINT}:predict"
         self.statuses: Counter[int | str] = Counter()
         self.versions: Counter[int] = Counter()
@@ -81,6 +81,7 @@ class Load:
         self._lock = threading.Lock()
         self._threads = [threading.Thread(target=self._call, daemon=True) for _ in range(callers)]
         self._mark = ""
+        self._fresh = fresh  # a new connection for each request
 
     def __enter__(self) -> Load:
         for thread in self._threads:
@@ -109,7 +110,7 @@ class Load:
         until(lambda: self.total >= goal)
 
     def _call(self) -> None:
-        client = httpx.Client(timeout=30.0)
+        client = httpx.Client(timeout=30.0, headers={"connection": "close"} if self._fresh else {})
         number = 0
         while not self._ended.is_set():
             number += 1

@@ -193,6 +193,39 @@ def test_killing_a_worker_under_load_fails_only_what_it_had_in_hand(world: World
     assert count.requests >= len(load.ids)
 
 
+def test_a_rolling_restart_under_load_loses_nothing(world: World, serve: Serve) -> None:
+    world.route((1, 10_000))
+    supervisor = serve(world)
+    before = supervisor.alive()
+    with Load(supervisor.address, callers=6) as load, Load(supervisor.address, callers=2, fresh=True) as strangers:
+        for _ in range(2):
+            supervisor.restart()
+            load.more(50)
+    assert not set(before) & set(supervisor.alive())
+    assert len(supervisor.alive()) == len(before)
+    assert set(load.statuses) == set(strangers.statuses) == {200}
+    assert sorted(read(world.state)["id"]) == sorted(load.ids + strangers.ids)
+    assert supervisor.restarts == 0
+
+
+def test_a_restart_that_fails_leaves_the_old_workers(world: World, serve: Serve) -> None:
+    world.route((1, 10_000))
+    supervisor = serve(world, workers=1)
+    before = supervisor.alive()
+    key = places.prediction_key(world.state)
+    good = key.read_bytes()
+    key.write_bytes(b"damaged")
+    with Load(supervisor.address) as load:
+        with pytest.raises(BusyError, match="did not get ready"):
+            supervisor.restart(timeout=3.0)
+        load.more(20)
+    assert supervisor.alive() == before
+    assert set(load.statuses) == {200}
+    key.write_bytes(good)
+    supervisor.restart()
+    assert supervisor.alive() != before
+
+
 def test_every_answered_prediction_is_in_the_log_after_all_workers_were_killed(world: World, serve: Serve) -> None:
     world.route((1, 10_000), shadows=(2,), loaded=(1, 2))
     supervisor = serve(world)

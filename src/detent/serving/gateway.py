@@ -191,9 +191,9 @@ class Gateway:
         if problem is None:
             self._count(tickets)
         for ticket in tickets:
+            if problem is None and ticket.endpoint.route.shadows:  # first: whoever was answered may count on them
+                self._shadows.submit(ticket.endpoint, _copies(ticket.items), ticket.now)
             ticket.done(problem or _answer(ticket))
-            if problem is None and ticket.endpoint.route.shadows:
-                self._shadows.submit(ticket.endpoint, _copies(ticket.items), self._now)
 
     def _write(self, tickets: Sequence[Ticket]) -> Problem | None:
         rows = [row for ticket in tickets for row in _log_rows(ticket)]

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -53,6 +53,7 @@ class Supervisor:
         self._slots: list[_Slot] = []
         self._stopping = threading.Event()
         self._watcher: threading.Thread | None = None
+        self._changing = threading.Lock()  # held while a place changes its process
         self.restarts = 0  # workers that died and were replaced
 
     def __enter__(self) -> Supervisor:
@@ -109,14 +110,37 @@ class Supervisor:
             process.terminate()
         deadline = time.monotonic() + 2 * self._settings.grace + 1.0
         for process in processes:
-            try:
-                process.wait(max(0.0, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            _end(process, deadline - time.monotonic())
         for slot in self._slots:
             slot.process = None
             slot.listener.close()
+
+    def restart(self, timeout: float = 60.0) -> None:
+        """Replace every worker by a fresh process, one after the other, for new code or a new environment.
+
+        A new worker takes connections from its predecessor's socket before that one stops to; the old one answers what
+        it has. No connection is refused and no request is lost.
+
+        Raises:
+            BusyError: a new worker was not ready in time; it is ended, and its predecessor goes on.
+        """
+        page = RoutePage(places.route_page(self._settings.state))
+        for slot in self._slots:
+            with self._changing:
+                old, before = slot.process, slot.number
+                # Each place has two numbers in turn: counters, log and acknowledgement have one writer at a time.
+                slot.number = (before + len(self._slots)) % (2 * len(self._slots))
+                self._spawn(slot)
+                if self._wait_for(page.seq(), timeout, slots=[slot]):
+                    reason = _tail(places.worker_logs(self._settings.state) / f"{slot.number}.log")
+                    _end(slot.process, 0.0)
+                    slot.process, slot.number = old, before
+                    raise BusyError(
+                        what=f"the new worker {slot.number} did not get ready within {timeout:g} seconds",
+                        why=reason or "it printed nothing",
+                        fix="mend that and restart again; the workers before go on",
+                    )
+                _end(old, 2 * self._settings.grace + 1.0)
 
     def alive(self) -> tuple[int, ...]:
         """Return the process ids of the living workers, by slot."""
@@ -153,7 +177,8 @@ class Supervisor:
         """Wait until no worker has shadow rows left to score; True when that is so, False after `timeout` seconds."""
         folder = places.counter_files(self._settings.state)
         deadline = time.monotonic() + timeout
-        while any(numbers["shadow_pending"] for numbers in read_numbers(folder).values()):
+        mine = {slot.number for slot in self._slots}
+        while any(numbers["shadow_pending"] for slot, numbers in read_numbers(folder).items() if slot in mine):
             if time.monotonic() > deadline:
                 return False
             time.sleep(_LOOK_SECONDS / 10)
@@ -170,12 +195,12 @@ class Supervisor:
                 return reasons.get(version, "no route names it, so no worker loads it")
         return ""
 
-    def _wait_for(self, seq: int, timeout: float) -> list[int]:
-        """Wait until every slot's present worker acknowledged table `seq`; return the slots that did not."""
+    def _wait_for(self, seq: int, timeout: float, *, slots: Sequence[_Slot] | None = None) -> list[int]:
+        """Wait until the slots' present workers (of all, if None) acknowledged `seq`; return the slots that did not."""
         folder = places.acknowledgements(self._settings.state)
         deadline = time.monotonic() + timeout
         while True:
-            waiting = [slot.number for slot in self._slots if not _acknowledged(folder, slot, seq)]
+            waiting = [slot.number for slot in slots or self._slots if not _acknowledged(folder, slot, seq)]
             if not waiting or time.monotonic() > deadline:
                 return waiting
             time.sleep(_LOOK_SECONDS / 4)
@@ -200,19 +225,38 @@ class Supervisor:
         """Replace workers that died, at a pace that a broken worker can't turn into a storm."""
         while not self._stopping.wait(_LOOK_SECONDS):
             for slot in self._slots:
-                process = slot.process
-                if process is None or process.poll() is None:
-                    continue
-                lived = time.monotonic() - slot.started
-                if lived >= _HEALTHY_SECONDS:
-                    slot.pause = _FIRST_PAUSE
-                if lived < slot.pause:
-                    continue
-                LOG.warning("action=restart slot=%d pid=%d status=%s", slot.number, process.pid, process.returncode)
-                slot.pause = min(slot.pause * 2, _LONGEST_PAUSE)
-                self.restarts += 1
-                with suppress(OSError):  # no memory, no processes left: tried again at the next look
-                    self._spawn(slot)
+                if self._changing.acquire(blocking=False):
+                    try:
+                        self._revive(slot)
+                    finally:
+                        self._changing.release()
+
+    def _revive(self, slot: _Slot) -> None:
+        process = slot.process
+        if process is None or process.poll() is None:
+            return
+        lived = time.monotonic() - slot.started
+        if lived >= _HEALTHY_SECONDS:
+            slot.pause = _FIRST_PAUSE
+        if lived < slot.pause:
+            return
+        LOG.warning("action=restart slot=%d pid=%d status=%s", slot.number, process.pid, process.returncode)
+        slot.pause = min(slot.pause * 2, _LONGEST_PAUSE)
+        self.restarts += 1
+        with suppress(OSError):  # no memory, no processes left: tried again at the next look
+            self._spawn(slot)
+
+
+def _end(process: subprocess.Popen[bytes] | None, seconds: float) -> None:
+    """Ask a process to end, and make it when it does not within some seconds."""
+    if process is None:
+        return
+    process.terminate()
+    try:
+        process.wait(max(0.0, seconds))
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _listeners(settings: SupervisorSettings) -> list[socket.socket]:
