@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 from typing import Generic, TypeVar
 
@@ -18,8 +19,11 @@ from detent.serving.loaded import INLINE_SECONDS, LoadedVersion
 from detent.serving.scoring import Outcome, score
 from detent.serving.validate import Row
 
+CALL_SECONDS = 10.0  # that a call in the thread may take, whatever its callers say
+_MOST_STUCK = 2  # calls that hang, above which no other is begun
 _DEMOTED = 5  # calls in a row that are far slower than measured, after which a version goes into a thread
 LATE = Outcome(None, "the request's deadline had passed before the model was free", 0.0)
+STUCK = Outcome(None, "the model hangs: earlier calls of it have not ended", 0.0)
 STOPPED = Outcome(None, "the server is stopping", 0.0)
 
 T = TypeVar("T")  # whatever a row belongs to; handed back with its outcome
@@ -31,6 +35,17 @@ class _Waiting(Generic[T]):
     item: T
     row: Row
     deadline: float  # perf_counter()
+    open: bool = True  # nobody was told its outcome yet
+
+
+@dataclass(slots=True)
+class _Call(Generic[T]):
+    """A call in the thread."""
+
+    batch: Sequence[_Waiting[T]]
+    began: float  # perf_counter()
+    timer: asyncio.TimerHandle | None = None
+    abandoned: bool = False
 
 
 class Lane(Generic[T]):
@@ -45,6 +60,7 @@ class Lane(Generic[T]):
         self._busy = False  # a call is under way in the thread, or the next one is scheduled
         self._thread: ThreadPoolExecutor | None = None
         self._slow = 0
+        self._stuck = 0  # calls that were left behind and have not ended
 
     @property
     def wait(self) -> float:
@@ -76,13 +92,49 @@ class Lane(Generic[T]):
             self._tell(batch, self._call(rows))
             loop.call_soon(self._next)  # requests that arrived meanwhile are read first
             return
+        if self._stuck >= _MOST_STUCK:
+            self._tell(batch, [STUCK] * len(batch))
+            loop.call_soon(self._next)
+            return
         if self._thread is None:
             self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"version-{self.version.number}")
+        call = _Call(batch, perf_counter())
         future = loop.run_in_executor(self._thread, score, self.version, rows)
-        future.add_done_callback(lambda done: self._thread_done(batch, done))
+        future.add_done_callback(partial(self._thread_done, call))
+        self._watch(call)
 
-    def _thread_done(self, batch: list[_Waiting[T]], done: asyncio.Future[list[Outcome]]) -> None:
-        self._tell(batch, [STOPPED] * len(batch) if done.cancelled() else done.result())
+    def _thread_done(self, call: _Call[T], done: asyncio.Future[list[Outcome]]) -> None:
+        if call.timer is not None:
+            call.timer.cancel()
+        outcomes = [STOPPED] * len(call.batch) if done.cancelled() else done.result()
+        open_ones = [place for place, one in enumerate(call.batch) if one.open]
+        self._tell([call.batch[place] for place in open_ones], [outcomes[place] for place in open_ones])
+        if call.abandoned:
+            self._stuck -= 1
+        else:
+            self._next()
+
+    def _watch(self, call: _Call[T]) -> None:
+        """Look at a call again when the next of its callers stops waiting, or when it takes too long for anybody."""
+        next_one = min((one.deadline for one in call.batch if one.open), default=call.began + CALL_SECONDS)
+        at = min(next_one, call.began + CALL_SECONDS)
+        call.timer = asyncio.get_running_loop().call_later(max(0.0, at - perf_counter()) + 0.001, self._overdue, call)
+
+    def _overdue(self, call: _Call[T]) -> None:
+        """Answer whoever can wait no longer. The version is to blame: it had the rows."""
+        now = perf_counter()
+        taken = now - call.began
+        hangs = taken >= CALL_SECONDS
+        late = [one for one in call.batch if one.open and (hangs or one.deadline <= now)]
+        self._tell(late, [Outcome(None, f"the model has not answered within {taken:.3g} s", taken)] * len(late))
+        if not hangs:
+            self._watch(call)
+            return
+        # A thread can't be ended. It is left behind, and what waits goes to a new one; two are enough to give up.
+        call.abandoned, self._stuck = True, self._stuck + 1
+        if self._thread is not None:
+            self._thread.shutdown(wait=False)
+            self._thread = None
         self._next()
 
     def _take(self) -> list[_Waiting[T]]:
@@ -91,8 +143,7 @@ class Lane(Generic[T]):
         while self._waiting and len(batch) < self._pace.rows:
             one = self._waiting.popleft()
             (batch if now < one.deadline else late).append(one)
-        if late:
-            self._tell(late, [LATE] * len(late))
+        self._tell(late, [LATE] * len(late))
         return batch
 
     def _call(self, rows: Sequence[Row]) -> list[Outcome]:
@@ -105,4 +156,7 @@ class Lane(Generic[T]):
         return outcomes
 
     def _tell(self, batch: Sequence[_Waiting[T]], outcomes: Sequence[Outcome]) -> None:
-        self._told([one.item for one in batch], outcomes)
+        for one in batch:
+            one.open = False
+        if batch:
+            self._told([one.item for one in batch], outcomes)
