@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import resources
+from importlib.util import find_spec
+from pathlib import Path
 
 from detent.errors import Place, StoreError
 from detent.store.canonical import digest
@@ -32,7 +33,11 @@ def migrate(db: Database, packages: Sequence[str]) -> int:
 
 def _migrate_room(tx: Transaction, package: str, done: dict[tuple[str, str], str]) -> int:
     room = package.rpartition(".")[2]
-    files = sorted(resources.files(package).joinpath("schema").iterdir(), key=lambda file: file.name)
+    # Found, not imported: a room's code may need libraries that take longer to load than all migrations to apply.
+    spec = find_spec(package)
+    assert spec is not None
+    assert spec.origin is not None
+    files = sorted((Path(spec.origin).parent / "schema").iterdir(), key=lambda file: file.name)
     applied = 0
     for file in (file for file in files if file.name.endswith(".sql")):
         text = file.read_text(encoding="utf-8")
