@@ -14,7 +14,14 @@ from detent.errors import DetentError, MissingExtraError, did_you_mean
 
 TABLE: dict[str, dict[str, str]] = {
     "predictor": {
+        "lightgbm": "detent.bundle.predictors.lightgbm:LightgbmPredictor",
+        "mlp": "detent.bundle.predictors.mlp:MlpPredictor",
         "onnx": "detent.bundle.predictors.onnx:OnnxPredictor",
+        "remote": "detent.bundle.predictors.remote:RemotePredictor",
+        "sandbox": "detent.bundle.predictors.sandbox:SandboxPredictor",
+        "skops": "detent.bundle.predictors.skops:SkopsPredictor",
+        "torch": "detent.bundle.predictors.torch:TorchPredictor",
+        "xgboost": "detent.bundle.predictors.xgboost:XgboostPredictor",
     },
     "trainer": {
         "lightgbm": "detent.training.trainers.lightgbm:fit",
@@ -55,7 +62,15 @@ TABLE: dict[str, dict[str, str]] = {
 }
 
 # Which extra brings a package that is not in the core install.
-EXTRAS = {"matplotlib": "report", "mlflow": "ui", "ray": "ray", "s3fs": "s3"}
+EXTRAS = {
+    "matplotlib": "report",
+    "mlflow": "ui",
+    "ray": "ray",
+    "s3fs": "s3",
+    "skops": "skops",
+    "torch": "torch",
+    "xgboost": "xgboost",
+}
 
 
 def names(kind: str) -> tuple[str, ...]:

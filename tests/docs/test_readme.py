@@ -66,7 +66,9 @@ def test_the_served_example_answers_the_requests_shown(flights: Path) -> None:
         for _ in range(2):
             assert httpx.post(f"{address}/feedback", json=tell).status_code < 300
         assert httpx.get(f"{address}/readyz").status_code == 200
-        assert "detent_" in httpx.get(f"{address}/metrics").text
+        assert httpx.get(f"{address}/metrics").status_code == 404
+        metrics = next(line.split()[-1] for line in server.stdout if "metrics" in line)
+        assert "detent_" in httpx.get(metrics).text
     finally:
         server.send_signal(signal.SIGINT)
         assert server.wait(60) == 0

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,16 +14,19 @@ from detent.errors import RefusedError
 from detent.loop.caller import Caller
 from detent.loop.controller import Controller
 from detent.loop.datasets import ingest_all
+from detent.loop.explain import explain
 from detent.loop.judge import bundle_folder, champion_version
 from detent.loop.keep_up import keep_up
-from detent.loop.release import advance, release, rollback
+from detent.loop.release import advance, extend, release, rollback
 from detent.loop.sabotage import ship, spoiled
 from detent.loop.serve import NeighbourGateway, OwnGateway, supervise
 from detent.loop.traffic import apply_route, desired_route, previous_champion
 from detent.loop.train import submit
 from detent.loop.workspace import Workspace, open_workspace
+from detent.monitor import outbox
 from detent.pipeline.executors.local import LocalExecutor
 from detent.predictions import labels, read
+from detent.records.project import Stage
 from detent.registry import aliases, versions
 from detent.serving.supervisor import Supervisor
 from detent.store import ledger
@@ -99,8 +103,79 @@ def test_a_version_that_raises_is_rolled_back_and_every_caller_got_an_answer(
     assert moved is not None
     assert moved.state == "rolled back"
     assert all(reply.status == 200 and reply.score is not None for reply in replies)
-    assert canary <= 60
+    assert canary <= 60  # it raises on a part of its rows only
     assert aliases.all_current(served.db, served.model) == {"champion": 1}
+    _explains(served, moved.id)
+
+
+def _explains(ws: Workspace, rollout: str) -> None:
+    """`detent why` takes the decision again to the same end, and notices when what was kept has been edited."""
+    told = explain(ws, rollout)
+    text = "\n".join(told.lines)
+    assert not told.differs
+    assert "Taken again from what was kept: the same. The log gives the same counts." in text
+    assert "harm" in text
+    assert "ratio" in text
+    with ws.db.transaction() as tx:
+        row = tx.row("SELECT look FROM rollout_decisions WHERE rollout = :id", id=rollout)
+        assert row is not None
+        look = json.loads(row["look"])
+        look["tallies"][0]["candidate"]["failures"] = {"events": 0, "independent": 0}
+        tx.execute("UPDATE rollout_decisions SET look = :look WHERE rollout = :id", look=json.dumps(look), id=rollout)
+    edited = explain(ws, rollout)
+    assert edited.differs
+    assert "IT DIFFERS" in "\n".join(edited.lines)
+    with pytest.raises(RefusedError, match="no rollout `nothing`"):
+        explain(ws, "nothing")
+
+
+def with_plan(ws: Workspace, **changed: object) -> Workspace:
+    plan = replace(ws.project.rollout, **changed)  # pyright: ignore[reportArgumentType]
+    return replace(ws, project=replace(ws.project, rollout=plan))
+
+
+def test_a_stage_without_an_answer_holds_its_weight_and_people_are_told_once(
+    served: Workspace, gateway: Supervisor, caller: Caller
+) -> None:
+    own, number = OwnGateway(gateway), second_version(served)
+    ws = with_plan(served, max_time=timedelta(0), on_timeout="hold")
+    release(ws, own, number, reason="test", hotfix=True)
+    before = desired_route(ws).arms
+    looks = [advance(ws, own) for _ in range(3)]
+    rollout = looks[-1]
+    assert rollout is not None
+    assert (rollout.state, desired_route(ws).arms) == ("running", before)
+    assert rollout.reason.startswith("Inconclusive")
+    told = [event.kind for event in ledger.read(ws.db, kind="rollout")]
+    assert told.count("rollout.inconclusive") == 1
+    assert [one.alert.severity for one in outbox.pending(ws.db)] == ["WARNING"]
+    extend(ws, reason="more traffic tomorrow")
+    moved = advance(with_plan(ws, max_time=timedelta(0), on_timeout="rollback"), own)
+    assert moved is not None
+    assert moved.state == "called back"
+    assert {caller.predict("shop", ROW, f"customer {number}").version for number in range(50)} == {1}
+
+
+def test_an_ab_test_splits_callers_and_goes_back_to_the_champion_at_its_end(
+    served: Workspace, gateway: Supervisor, caller: Caller
+) -> None:
+    own, number = OwnGateway(gateway), second_version(served)
+    ws = with_plan(served, kind="ab", stages=(Stage(name="100%", weight=10_000),))
+    rollout = release(ws, own, number, reason="test")
+    assert [(arm.version, arm.weight) for arm in rollout.arms] == [(1, 5000), (number, 5000)]
+    rows = [{**ROW, "price": 10.0 + one * 0.37} for one in range(20)]
+    assert {caller.predict("shop", row, f"customer {row['price']}").status for row in rows} == {200}
+    over = with_plan(ws, kind="ab", experiment=replace(ws.project.rollout.experiment, lasts=timedelta(0)))
+    ended = advance(over, own)
+    assert ended is not None
+    assert (ended.state, aliases.all_current(ws.db, ws.model)) == ("concluded", {"champion": 1})
+    assert [(arm.version, arm.weight) for arm in desired_route(ws).arms] == [(1, 10_000)]
+    assert not explain(ws, ended.id).differs
+
+
+def test_a_canary_has_one_candidate(served: Workspace) -> None:
+    with pytest.raises(RefusedError, match="together"):
+        release(served, NeighbourGateway(served), 1, rivals=(1, 1, second_version(served)), reason="test")
 
 
 @pytest.mark.parametrize("kind", ["constant", "inverted", "leak", "nan", "shuffled"])

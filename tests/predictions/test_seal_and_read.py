@@ -19,7 +19,7 @@ from detent.predictions.tails import Tails
 from detent.records.signature import Field, Signature
 from detent.store.segments import SegmentWriter
 
-from .builders import START, hours, payload
+from .builders import START, hours, kill, payload, turn
 
 SIGNATURE = Signature(
     inputs=(
@@ -37,8 +37,8 @@ def writer(tmp_path: Path) -> SegmentWriter:
     return SegmentWriter(places.segments(tmp_path), "w0")
 
 
-def seal_all(state: Path, **options: bool) -> Sealed:
-    return seal(places.segments(state), places.parquet(state), **options)
+def seal_all(state: Path) -> Sealed:
+    return seal(places.segments(state), places.parquet(state))
 
 
 def numbers(frame: pl.DataFrame) -> list[int]:
@@ -132,6 +132,7 @@ def test_a_torn_end_is_left_out_and_kept_for_inspection(tmp_path: Path, writer: 
     with live.open("r+b") as file:
         file.truncate(live.stat().st_size - 5)
     assert numbers(read(tmp_path)) == [1, 2]
+    kill(writer)
     SegmentWriter(places.segments(tmp_path), "w0")  # the restarted worker
     assert seal_all(tmp_path).rows == 2
     assert numbers(read(tmp_path)) == [1, 2]
@@ -140,8 +141,9 @@ def test_a_torn_end_is_left_out_and_kept_for_inspection(tmp_path: Path, writer: 
 
 def test_segments_after_a_restart_never_replace_parquet_of_earlier_ones(tmp_path: Path) -> None:
     for number in range(3):
-        SegmentWriter(places.segments(tmp_path), "w0").append([payload(number)])
-        SegmentWriter(places.segments(tmp_path), "w0").seal()
+        killed = SegmentWriter(places.segments(tmp_path), "w0")
+        killed.append([payload(number)])
+        kill(killed)
         seal_all(tmp_path)
     assert numbers(read(tmp_path)) == [0, 1, 2]
 
@@ -179,16 +181,16 @@ def test_reading_while_a_worker_finishes_segments_misses_nothing(tmp_path: Path,
     assert numbers(read(tmp_path, tails=tails)) == list(range(120))
 
 
-def test_what_live_segments_hold_can_be_written_early_and_is_replaced_later(
+def test_the_segment_of_a_worker_that_is_gone_is_moved_and_that_of_a_living_one_is_not(
     tmp_path: Path, writer: SegmentWriter
 ) -> None:
+    gone = SegmentWriter(places.segments(tmp_path), "w7")
     writer.append([payload(1)])
-    assert seal_all(tmp_path, include_open=True).rows == 1
-    writer.append([payload(2)])
+    gone.append([payload(2)])
+    kill(gone)
+    assert seal_all(tmp_path) == Sealed(segments=1, rows=1)
+    assert [path.suffix for path in sorted(places.segments(tmp_path).glob("w*-*"))] == [".open"]
     assert numbers(read(tmp_path)) == [1, 2]
-    writer.seal()
-    seal_all(tmp_path)
-    assert numbers(pl.read_parquet(next(places.parquet(tmp_path).rglob("*.parquet")))) == [1, 2]
 
 
 def test_a_reader_that_comes_again_decodes_only_what_is_new(tmp_path: Path, writer: SegmentWriter) -> None:
@@ -238,7 +240,18 @@ def test_a_full_disk_keeps_the_segment(tmp_path: Path, writer: SegmentWriter) ->
     assert seal_all(tmp_path).rows == 1
 
 
+def test_frames_of_the_form_before_and_of_this_one_make_the_same_table() -> None:
+    old, new = to_frame([payload(1), payload(2)]), to_frame([turn(1, 2)])
+    assert old.drop("inputs").equals(new.drop("inputs"))
+    assert expand_inputs(old, SIGNATURE).equals(expand_inputs(new, SIGNATURE))
+    assert (
+        to_frame([payload(1), turn(2, 3), payload(4)])["id"].to_list() == to_frame([turn(1, 2, 3, 4)])["id"].to_list()
+    )
+
+
 def test_a_frame_that_is_no_prediction_is_left_out(tmp_path: Path) -> None:
+    broken = turn(1).replace(b"JFK", b"\xff\xff\xff")
+    assert numbers(to_frame([turn(1), broken, b"\x03", b"", turn(2)[:-1], turn(2)])) == [1, 2]
     assert numbers(to_frame([payload(1), b"{}", b"\xff", payload(2)])) == [1, 2]
 
 

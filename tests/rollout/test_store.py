@@ -1,26 +1,28 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from detent.errors import RefusedError
 from detent.records.project import RolloutPlan, Stage
-from detent.records.rollout import ADVANCE, FINISH, HOLD, ROLL_BACK, Step, Tally
+from detent.records.rollout import ADVANCE, FINISH, HOLD, INCONCLUSIVE, REWEIGHT, ROLL_BACK, ArmTally, Bad, Step, Tally
+from detent.records.route import Arm
 from detent.rollout import (
+    Look,
+    Opening,
     apply_step,
     compare_shadow,
     current,
-    decide,
     decisions,
     get,
     history,
+    judge,
+    latest_look,
     open_rollout,
-    save_tally,
-    tallies,
 )
+from detent.rollout.store import extend, freeze_slower
 from detent.store import ledger
 from detent.store.database import open_database
 from detent.store.migrate import migrate
@@ -43,16 +45,15 @@ def db(tmp_path):
     database.close()
 
 
-def start(db, candidate=2, champion=1, endpoint="flights", now=T0):
+def start(db, candidate=2, champion=1, endpoint="flights", now=T0, **more):
+    opening = Opening(model="delay", endpoint=endpoint, candidate=candidate, champion=champion, **more)
     with db.transaction() as tx:
-        return open_rollout(
-            tx, model="delay", endpoint=endpoint, candidate=candidate, champion=champion, actor="test", now=now
-        )
+        return open_rollout(tx, opening, actor="test", now=now)
 
 
-def move(db, rollout, step, now=T0, shadow=None):
+def move(db, rollout, step, now=T0, look=None):
     with db.transaction() as tx:
-        return apply_step(tx, rollout, step, stage_requests=3, shadow=shadow, actor="test", now=now)
+        return apply_step(tx, rollout, step, plan=PLAN, look=look, actor="test", now=now)
 
 
 def events(db):
@@ -81,7 +82,7 @@ def test_even_plain_sql_can_not_start_a_second_rollout(db):
     with pytest.raises(sqlite3.IntegrityError), db.transaction() as tx:
         tx.execute(
             "INSERT INTO rollouts SELECT 'x', model, endpoint, candidate, champion, stage, stage_since, started_at, "
-            "state, reason FROM rollouts WHERE id = :id",
+            "state, reason, kind, arms, slow, slower FROM rollouts WHERE id = :id",
             id=rollout.id,
         )
 
@@ -106,14 +107,11 @@ def test_a_rollout_climbs_and_ends_and_the_ledger_tells_its_story(db):
 
 
 @pytest.mark.parametrize(
-    ("reason", "state", "event"),
-    [
-        ("Version 2 failed 5 of 5 requests.", "rolled back", "rollout.rolled_back"),
-        ("Inconclusive: too slow.", "called back", "rollout.called_back"),
-    ],
+    ("alarm", "state", "event"),
+    [("", "rolled back", "rollout.rolled_back"), (INCONCLUSIVE, "called back", "rollout.called_back")],
 )
-def test_a_rollback_ends_a_rollout_and_a_new_one_may_start(db, reason, state, event):
-    rollout = move(db, start(db), Step(action=ROLL_BACK, reason=reason, evidence=900.0))
+def test_a_rollback_ends_a_rollout_and_a_new_one_may_start(db, alarm, state, event):
+    rollout = move(db, start(db), Step(action=ROLL_BACK, reason="Enough.", evidence=900.0, alarm=alarm))
     assert rollout.state == state
     assert events(db)[-1] == event
     second = start(db, candidate=3, now=T0 + timedelta(days=1))
@@ -137,38 +135,52 @@ def test_a_decision_about_a_rollout_that_moved_on_changes_nothing(db):
     assert events(db) == ["rollout.opened", "rollout.advanced"]
 
 
-def test_later_counts_of_a_stage_replace_earlier_ones(db):
-    rollout = start(db)
-    first = Tally(weight=0, candidate_requests=1, candidate_errors=0, champion_requests=1, champion_errors=0)
-    last = replace(first, candidate_requests=9)
+def test_a_hold_that_people_must_hear_of_is_told_once_per_stage(db):
+    rollout, late = start(db), Step(action=HOLD, reason="Inconclusive: late.", evidence=1.0, alarm=INCONCLUSIVE)
+    for _ in range(3):
+        rollout = move(db, rollout, late, look=Look())
+    assert events(db) == ["rollout.opened", "rollout.inconclusive"]
+    assert [decision.step for decision in decisions(db, rollout.id)] == [late]
     with db.transaction() as tx:
-        save_tally(tx, rollout, first)
-        save_tally(tx, rollout, last)
-        save_tally(tx, replace(rollout, stage=1), replace(first, weight=500))
-    assert tallies(db, rollout.id) == [last, replace(first, weight=500)]
+        rollout = extend(tx, rollout, reason="More traffic on Monday.", actor="test", now=T0 + timedelta(days=2))
+    assert current(db, "flights") == rollout
+    move(db, rollout, late, now=T0 + timedelta(days=4))
+    assert events(db)[2:] == ["rollout.extended", "rollout.inconclusive"]
+
+
+def test_a_bandit_keeps_its_weights(db):
+    arms = (Arm(version=1, weight=5000), Arm(version=2, weight=5000))
+    rollout = start(db, kind="bandit", arms=arms)
+    assert get(db, rollout.id) == rollout
+    moved = move(db, rollout, Step(action=REWEIGHT, reason="2 earns more.", evidence=1.0, arms=arms[::-1]))
+    assert current(db, "flights").arms == moved.arms == arms[::-1]
+    assert events(db)[-1] == "rollout.reweighted"
+
+
+def test_the_limit_of_slower_is_frozen_once(db):
+    rollout = start(db)
+    with db.transaction() as tx:
+        rollout = freeze_slower(tx, rollout, 0.004)
+        rollout = freeze_slower(tx, rollout, 0.9)
+    assert rollout.slower == get(db, rollout.id).slower == 0.004
 
 
 def test_every_stored_decision_can_be_recomputed(db):
     rollout = start(db)
     shadow = compare_shadow([0.1, 0.4, 0.2, 0.6], [0.2, 0.5, 0.1, 0.3])
+    failing = ArmTally(requests=9, failures=Bad(events=7, independent=7))
+    champion = ArmTally(requests=190, failures=Bad(events=1, independent=1))
     looks = [
-        (shadow, Tally(weight=0, candidate_requests=4, candidate_errors=0, champion_requests=4, champion_errors=0)),
-        (None, Tally(weight=500, candidate_requests=9, candidate_errors=7, champion_requests=190, champion_errors=1)),
+        Look(shadow=shadow, entities=4),
+        Look(tallies=(Tally(version=2, weight=500, candidate=failing, champion=champion),), entities=9),
     ]
-    for number, (report, tally) in enumerate(looks):
+    for number, look in enumerate(looks):
         now = T0 + timedelta(hours=number + 1)
-        with db.transaction() as tx:
-            save_tally(tx, rollout, tally)
-            counted = tallies(tx, rollout.id)
-            step = decide(PLAN, rollout, counted, stage_requests=3, shadow=report, now=now)
-            rollout = apply_step(tx, rollout, step, stage_requests=3, shadow=report, actor="test", now=now)
+        rollout = move(db, rollout, judge(PLAN, rollout, look, now=now), now=now, look=look)
     assert rollout.state == "rolled back"
     stored = decisions(db, rollout.id)
     assert [decision.step.action for decision in stored] == [ADVANCE, ROLL_BACK]
-    for decision in stored:
-        then = replace(rollout, stage=decision.stage, stage_since=decision.stage_since)
-        again = decide(
-            PLAN, then, decision.tallies, stage_requests=decision.stage_requests, shadow=decision.shadow,
-            now=datetime.fromisoformat(decision.at),
-        )  # fmt: skip
-        assert again == decision.step
+    for decision, look in zip(stored, looks, strict=True):
+        assert decision.look == look
+        assert judge(decision.plan, decision.rollout, look, now=datetime.fromisoformat(decision.at)) == decision.step
+    assert latest_look(db, rollout.id)[1:] == (looks[-1], stored[-1].step)

@@ -156,6 +156,15 @@ class Local:
     def predict(self, *rows: object, **more: object) -> httpx.Response:
         return self.ask("POST", f"/v1/models/{ENDPOINT}:predict", body(*rows, **more))
 
+    def predict_at_once(self, rows: Sequence[object]) -> list[httpx.Response]:
+        """Send a request for each row before the first one is answered."""
+
+        async def ask() -> list[httpx.Response]:
+            path = f"/v1/models/{ENDPOINT}:predict"
+            return await asyncio.gather(*[self._client.post(path, content=body(row)) for row in rows])
+
+        return self._runner.run(ask())
+
     def log(self) -> pl.DataFrame:
         """The prediction log as its readers see it, after the shadows are done."""
         until(lambda: not any(slot["shadow_pending"] for slot in self.numbers().values()))

@@ -12,7 +12,7 @@ from detent.predictions.frames import expand_inputs
 from detent.records.signature import Signature
 from detent.store.clock import VirtualClock
 
-from .builders import NAN, OUTSIDE, POISON, ROW, SIGNATURE, World, make_bundle, score_of
+from .builders import NAN, OUTSIDE, POISON, ROW, SIGNATURE, World, body, make_bundle, score_of
 from .conftest import Local
 
 Start = Callable[..., Local]
@@ -252,3 +252,42 @@ def test_an_endpoint_at_which_nothing_is_deployed_says_so(world: World, local: S
     answer = local().predict(ROW)
     assert answer.status_code == 503
     assert answer.json()["type"] == "urn:detent:problem:not-deployed"
+
+
+def ask_for(app: Local, version: str, **headers: str):
+    named = {"x-detent-version": version, **headers}
+    return app.ask("POST", "/v1/models/flights:predict", body(ROW, ROW), **named)
+
+
+def test_a_tester_names_the_version_and_the_rollout_does_not_see_it(world: World, local: Start) -> None:
+    world.route((1, 9_900), (2, 100), shadows=(3,), loaded=(1, 2, 3))
+    app = local()
+    for version in (1, 2, 3):
+        assert {line["version"] for line in lines(ask_for(app, str(version)))} == {version}
+    forced = app.log().filter(arm="forced")
+    assert sorted(forced["version"]) == [1, 1, 2, 2, 3, 3]
+    assert set(forced["propensity"]) == {1.0}
+    assert not [key for key in app.counts() if key[1] == "live"]
+    assert ask_for(app, "9").status_code == 404
+    assert ask_for(app, "two").status_code == 400
+
+
+def test_only_a_key_for_tests_names_the_version_while_others_answer_too(world: World, local: Start) -> None:
+    from detent.serving.keyring import Wish, add, publish
+    from detent.store.database import open_database
+    from detent.store.migrate import migrate
+
+    world.state.mkdir(parents=True, exist_ok=True)
+    db = open_database(world.state / "detent.db")
+    migrate(db, ["detent.store"])
+    with db.transaction() as tx:
+        now = datetime(2026, 1, 5, tzinfo=UTC)
+        _, user = add(tx, Wish(name="user", scopes=("predict",)), actor="t", now=now)
+        _, tester = add(tx, Wish(name="tester", scopes=("predict", "test")), actor="t", now=now)
+    publish(world.state, db)
+    world.route((1, 5_000), (2, 5_000))
+    app = local()
+    assert ask_for(app, "2", authorization=f"Bearer {user}").status_code == 403
+    assert ask_for(app, "2", authorization=f"Bearer {tester}").status_code == 200
+    world.route((2, 10_000))
+    assert ask_for(app, "2", authorization=f"Bearer {user}").status_code == 200  # it would have answered anyway

@@ -166,7 +166,8 @@ def test_both_ways_give_the_same_bytes(pair: Pair, name: str) -> None:
 def test_a_request_in_any_number_of_pieces_is_the_same_request(pair: Pair) -> None:
     chance = random.Random(7)
     for name, whole in CASES.items():
-        if len(whole) > 20_000 or name == "no HTTP":
+        # Behind an upgrade that is not made, uvicorn takes what follows for the next request or for nothing, by chance.
+        if len(whole) > 20_000 or name in ("no HTTP", "an upgrade"):
             continue
         cuts = sorted(chance.sample(range(1, len(whole)), min(5, len(whole) - 1)))
         pieces = [whole[start:end] for start, end in zip([0, *cuts], [*cuts, len(whole)], strict=True)]
@@ -201,6 +202,8 @@ def test_headers_without_end_are_refused(pair: Pair) -> None:
     for server in (pair.fast, pair.usual):
         answer = talk(server, [endless], answers=1)
         assert answer.startswith(b"HTTP/1.1 431 "), answer[:200]
+        whole = request(GOOD, headers=tuple((f"x-{number}", "y" * 100) for number in range(650)))
+        assert talk(server, [whole], answers=1).startswith(b"HTTP/1.1 431 ")
 
 
 def test_a_caller_that_does_not_read_is_not_read_from(pair: Pair) -> None:

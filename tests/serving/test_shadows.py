@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from detent.predictions.read import read
+from detent.records.log import LogPlan
 from detent.records.route import Arm, Route
 from detent.records.signature import Signature
 from detent.serving import places
@@ -74,7 +75,7 @@ def counters(tmp_path: Path) -> Counters:
 
 @pytest.fixture
 def shadows(tmp_path: Path, counters: Counters, gated: Gated) -> Iterator[Shadows]:
-    log = PredictionLog(places.segments(tmp_path), "w0", max_bytes=1 << 20)
+    log = PredictionLog(places.segments(tmp_path), "w0", plan=LogPlan(), key=bytes(32), counters=counters)
     shadows = Shadows(counters, log)
     yield shadows
     gated.gate.set()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detent.errors import StoreError
-from detent.store.segments import SegmentWriter, read_frames, read_segment
+from detent.store.segments import Live, SegmentWriter, adopt, finish, read_frames, read_segment
+
+
+def kill(writer: SegmentWriter) -> None:
+    """What the kernel does when a writer's process dies: its files are closed, and so unlocked."""
+    os.close(writer.descriptor)
 
 
 def test_frames_come_back_in_order_and_sealing_renames(tmp_path: Path) -> None:
@@ -59,6 +65,7 @@ def test_a_reader_goes_on_where_it_stopped(tmp_path: Path) -> None:
 def test_what_a_killed_writer_left_is_sealed_and_its_number_is_not_used_again(tmp_path: Path) -> None:
     killed = SegmentWriter(tmp_path, "w")
     killed.append([b"a"])
+    kill(killed)
     fresh = SegmentWriter(tmp_path, "w")
     (sealed,) = tmp_path.glob("*.sealed")
     sealed.unlink()  # the rows were taken over into Parquet
@@ -112,6 +119,7 @@ def test_a_segment_that_can_not_be_finished_is_reported_and_the_next_rows_get_a_
     in_the_way.rmdir()
     writer.append([b"b"])
     assert [list(read_segment(path)) for path in sorted(tmp_path.glob("*.open"))] == [[b"a"], [b"b"]]
+    kill(writer)
     SegmentWriter(tmp_path, "w")  # the next start of this owner
     assert [list(read_segment(path)) for path in sorted(tmp_path.glob("*.sealed"))] == [[b"a"], [b"b"]]
 
@@ -121,3 +129,60 @@ def test_a_full_segment_is_finished_before_the_next_rows(tmp_path: Path) -> None
     for payload in (b"0123456789", b"0123456789", b"next"):
         writer.append([payload])
     assert [list(read_segment(path)) for path in sorted(tmp_path.glob("w-*"))] == [[b"0123456789"] * 2, [b"next"]]
+
+
+def test_a_live_file_is_left_to_its_writer_and_taken_over_once_that_is_gone(tmp_path: Path) -> None:
+    writer = SegmentWriter(tmp_path, "w")
+    writer.append([b"a"])
+    (live,) = tmp_path.glob("*.open")
+    assert adopt(live) is None
+    writer.append([b"b"])
+    kill(writer)
+    sealed = adopt(live)
+    assert sealed is not None
+    assert list(read_segment(sealed)) == [b"a", b"b"]
+    assert adopt(live) is None
+
+
+def test_an_empty_file_is_not_taken_over_because_its_writer_may_be_about_to_lock_it(tmp_path: Path) -> None:
+    (tmp_path / "w-00000001.open").touch()
+    assert adopt(tmp_path / "w-00000001.open") is None
+    assert (tmp_path / "w-00000001.open").exists()
+
+
+@given(garbage=st.binary(min_size=1, max_size=60))
+def test_what_follows_the_last_whole_frame_is_cut_off_and_kept_aside(
+    tmp_path_factory: pytest.TempPathFactory, garbage: bytes
+) -> None:
+    folder = tmp_path_factory.mktemp("torn")
+    writer = SegmentWriter(folder, "w")
+    writer.append([b"first", b"second"])
+    os.write(writer.descriptor, b"\xff\xff\xff" + garbage)
+    kill(writer)
+    SegmentWriter(folder, "w").append([b"after"])
+    (sealed,) = folder.glob("*.sealed")
+    assert list(read_segment(sealed)) == [b"first", b"second"]
+    assert sealed.stat().st_size == 13 + 14
+    assert sealed.with_suffix(".torn").read_bytes() == b"\xff\xff\xff" + garbage
+
+
+def test_complete_files_go_to_whoever_finishes_them_and_writing_goes_on_at_once(tmp_path: Path) -> None:
+    retired: list[Live] = []
+    writer = SegmentWriter(tmp_path, "w", max_bytes=1, retire=retired.append)
+    for payload in (b"a", b"b", b"c"):
+        writer.append([payload])
+    assert not list(tmp_path.glob("*.sealed"))
+    assert [list(read_segment(finish(live))) for live in retired] == [[b"a"], [b"b"]]
+    writer.turn()
+    assert list(read_segment(finish(retired[-1]))) == [b"c"]
+
+
+def test_zeros_are_no_frames_though_their_checksum_is_right(tmp_path: Path) -> None:
+    writer = SegmentWriter(tmp_path, "w")
+    writer.append([b"a"])
+    os.write(writer.descriptor, bytes(4096))  # as a filesystem may leave the end of a file after a power cut
+    kill(writer)
+    SegmentWriter(tmp_path, "w")
+    (sealed,) = tmp_path.glob("*.sealed")
+    assert list(read_segment(sealed)) == [b"a"]
+    assert sealed.with_suffix(".torn").stat().st_size == 4096

@@ -12,9 +12,40 @@ MANIFEST_NAME = "manifest.json"
 SIGNATURE_NAME = "manifest.sig"
 VERDICT_NAME = "verdict.json"
 OUTSIDE = frozenset({MANIFEST_NAME, SIGNATURE_NAME, VERDICT_NAME})  # files that the manifest can't list
-REQUIRED = ("model.onnx", "signature.json", "profile.json", "golden.json")  # what training writes
+REQUIRED = ("signature.json", "profile.json", "golden.json")  # what every bundle holds besides its model
+# What each predictor reads; a predictor from elsewhere has files of its own, and says itself when one is missing.
+MODEL_FILES: dict[str, tuple[str, ...]] = {
+    "onnx": ("model.onnx",),
+    "lightgbm": ("model.lgb.txt",),
+    "xgboost": ("model.xgb",),
+    "skops": ("model.skops", "trust.json"),
+    "torch": ("model.pt2",),
+    "mlp": ("model.safetensors",),
+    "sandbox": ("trust.json",),
+    "remote": ("remote.json", "trust.json"),
+}
 MAX_FILE_BYTES = 1 << 30  # of any one file; larger models belong into another kind of server
 MAX_TEXT_BYTES = 16 << 20  # of manifest, signature and verdict
+
+
+def required_files(predictor: str) -> tuple[str, ...]:
+    """Return the names of the files without which a bundle of this predictor is none."""
+    return (*MODEL_FILES.get(predictor, ()), *REQUIRED)
+
+
+def read_model(path: Path) -> bytes:
+    """Return the bytes of a model file.
+
+    Raises:
+        RefusedError: it is missing or too large.
+    """
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise _unreadable(path, f"it can't be read: {error.strerror}") from error
+    if size > MAX_FILE_BYTES:
+        raise _unreadable(path, f"it has {size:,} bytes; {MAX_FILE_BYTES:,} are the most")
+    return path.read_bytes()
 
 
 def file_digest(path: Path) -> str:
@@ -50,3 +81,12 @@ def list_files(folder: Path) -> list[str]:
 def manifest_digest(folder: Path) -> str:
     """Return the sha256 of `manifest.json`: the name of this bundle everywhere else."""
     return digest((folder / MANIFEST_NAME).read_bytes())
+
+
+def _unreadable(path: Path, why: str) -> RefusedError:
+    return RefusedError(
+        what="the model file can't be loaded",
+        why=why,
+        fix="take the bundle from the run that made it",
+        where=Place(file=path.name),
+    )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from detent.bundle import card, codec, mlmodel
 from detent.bundle.facts import ManifestFacts
-from detent.bundle.files import MANIFEST_NAME, OUTSIDE, REQUIRED, file_digest, list_files, manifest_digest
+from detent.bundle.files import MANIFEST_NAME, OUTSIDE, file_digest, list_files, manifest_digest, required_files
 from detent.errors import Place, RefusedError
 from detent.records.bundle import Manifest
 from detent.store.atomic import write_atomic
@@ -22,11 +22,12 @@ def pack(folder: Path, *, facts: ManifestFacts) -> Manifest:
     Raises:
         RefusedError: a required file is missing, or the folder holds something that is no plain file.
     """
-    for name in REQUIRED:
+    needed = required_files(facts.predictor)
+    for name in needed:
         if not (folder / name).is_file():
             raise RefusedError(
                 what=f"the folder can't become a bundle: `{name}` is missing",
-                why=f"every bundle holds {', '.join(REQUIRED)}",
+                why=f"a bundle of the predictor `{facts.predictor}` holds {', '.join(needed)}",
                 fix="save a Model into the folder first (`model.save(folder)`)",
                 where=Place(file=str(folder / name)),
             )
@@ -34,8 +35,8 @@ def pack(folder: Path, *, facts: ManifestFacts) -> Manifest:
         (folder / name).unlink(missing_ok=True)
     signature = codec.signature_from_json((folder / "signature.json").read_bytes())
     profile = codec.profile_from_json((folder / "profile.json").read_bytes())
-    write_atomic(folder / "MLmodel", mlmodel.describe(folder, signature, created_at=facts.created_at))
-    write_atomic(folder / "requirements.txt", mlmodel.requirements())
+    write_atomic(folder / "MLmodel", mlmodel.describe(folder, signature, facts=facts))
+    write_atomic(folder / "requirements.txt", mlmodel.requirements(facts.predictor))
     text = card.render(facts, signature, rows=profile.rows)
     write_atomic(folder / "card.md", text.encode())
     manifest = Manifest(

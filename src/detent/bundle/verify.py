@@ -11,11 +11,11 @@ from detent.bundle.files import (
     MAX_FILE_BYTES,
     MAX_TEXT_BYTES,
     OUTSIDE,
-    REQUIRED,
     SIGNATURE_NAME,
     VERDICT_NAME,
     file_digest,
     list_files,
+    required_files,
 )
 from detent.bundle.keys import genuine
 from detent.bundle.sign import sealed_bytes
@@ -94,9 +94,11 @@ def check_names(folder: Path, manifest: Manifest) -> None:
             )  # fmt: skip
     if names != sorted(set(names)):
         raise _tampered(folder, MANIFEST_NAME, "is not ours", "its files are not sorted, or one is listed twice")
-    for name in REQUIRED:
+    needed = required_files(manifest.predictor)
+    for name in needed:
         if name not in names:
-            raise _tampered(folder, name, "is missing from the manifest", f"every bundle holds {', '.join(REQUIRED)}")
+            why = f"a bundle of the predictor `{manifest.predictor}` holds {', '.join(needed)}"
+            raise _tampered(folder, name, "is missing from the manifest", why)
 
 
 def _check_listing(folder: Path, manifest: Manifest) -> None:

@@ -21,9 +21,16 @@ COMMANDS = {
     "data": "versions of data: add, log, diff, checkout, tag, gc, import, export",
     "lineage": "where a model comes from, and what came of a dataset",
     "scrub": "read stored bytes again and move damaged ones aside",
+    "import": "bring a model from elsewhere: a file, an MLflow model; the same gate judges it",
     "deploy": "roll a registered version out",
+    "rollout": "plan, start and prolong rollouts",
+    "why": "why a rollout went as it did, recomputed",
     "rollback": "go back to the previous champion at once",
+    "drill": "rehearse a rollback under load and measure it",
+    "keys": "API keys: add, list, revoke",
     "up": "serve and keep watch on this machine",
+    "replay": "ask a version what was asked before, and compare the answers",
+    "expire": "remove predictions that are older than the project keeps them",
     "status": "who serves, what is rolling out, what is open",
     "log": "the ledger, newest last",
     "at": "what served at a moment, judged by whom, moved by whom and why",
@@ -31,6 +38,7 @@ COMMANDS = {
     "simulate": "replay history through the live loop under a virtual clock",
     "sabotage": "ship a known-bad candidate, to see that it is stopped",
 }
+_FILES = {"import": "import_model"}  # commands whose name can't be a file's
 
 
 class _Lazy(click.Group):
@@ -42,7 +50,7 @@ class _Lazy(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in COMMANDS:
             return None
-        return import_module(f"detent.cli.{cmd_name}").command
+        return import_module(f"detent.cli.{_FILES.get(cmd_name, cmd_name)}").command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import click
 
+from detent.project.durations import parse_duration
 from detent.store.clock import iso, parse
 
 
@@ -17,3 +20,11 @@ def moment(text: str | None) -> str | None:
         raise click.BadParameter(
             f"`{text}` is no ISO time; write for example 2013-05-01 or 2013-05-01T12:00"
         ) from error
+
+
+def ago(text: str, now: datetime) -> datetime:
+    """Return the moment that an age, such as 7d, or an ISO time names."""
+    try:
+        return now - parse_duration(text)
+    except ValueError:
+        return parse(str(moment(text)))

@@ -13,6 +13,7 @@ from detent.monitor import store as monitor
 from detent.records.finding import CRITICAL, Episode
 from detent.registry import aliases, versions
 from detent.rollout import store as rollouts
+from detent.rollout.words import standing
 from detent.store.ledger import Audit
 
 SHOWN, LATEST = 5, 10
@@ -24,9 +25,8 @@ def overview(ws: Workspace) -> Group:
     lines = [Text(f"{ws.project.name}: {_traffic(ws)}", style="bold"), _versions(ws)]
     rollout = rollouts.current(ws.db, endpoint)
     if rollout is not None:
-        stage = ws.project.rollout.stages[rollout.stage].name
-        lines.append(Text(f"rolling out version {rollout.candidate} at {stage} since {rollout.stage_since[:19]}"))
-        lines.append(Text(f"  {rollout.reason}"))
+        where = standing(ws.project.rollout, rollout)
+        lines.append(Text(f"{rollout.kind} {rollout.id}: {where} since {rollout.stage_since[:19]}. {rollout.reason}"))
     lines += _episodes(ws)
     lines.append(_ledger(audit(ws)))
     return Group(*lines)

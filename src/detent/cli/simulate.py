@@ -20,7 +20,7 @@ def command(folder: Path, fresh: bool) -> None:
     from rich.console import Console
 
     from detent.cli.conclusion import show
-    from detent.cli.replay import Progress
+    from detent.cli.history import Progress
     from detent.loop.conclude import conclude
     from detent.loop.simulate import simulate, simulation
 

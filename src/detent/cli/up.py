@@ -18,27 +18,27 @@ TICK_SECONDS = 1.0
 def command(folder: Path, port: int | None, host: str) -> None:
     """Serve the champion on this machine, and watch, retrain and roll out until stopped (Ctrl-C).
 
-    Listening beyond this machine needs a key: set DETENT_API_KEY, and callers send it as a bearer token.
+    Listening beyond this machine needs a key: make one with `detent keys add`, or set DETENT_API_KEY. Callers send it
+    as a bearer token. Metrics are on a port of their own, which only this machine reaches unless detent.yaml says more.
     """
     from detent.errors import RefusedError
     from detent.loop.controller import Controller
     from detent.loop.keep_up import keep_up
-    from detent.loop.serve import OwnGateway, only_server, supervise
+    from detent.loop.serve import OwnGateway, needs_key, only_server, supervise
     from detent.loop.workspace import open_workspace
     from detent.pipeline import LocalExecutor
-    from detent.project.environment import read_environment
 
-    if host not in ("127.0.0.1", "localhost", "::1") and read_environment().api_key is None:
+    ws = open_workspace(folder, actor="controller")
+    if host not in ("127.0.0.1", "localhost", "::1") and not needs_key(ws):
         raise RefusedError(
             what=f"serving on {host} needs a key",
             why="anybody who reaches this address could ask for predictions and send labels",
-            fix="set DETENT_API_KEY to a long random text, or keep to --host 127.0.0.1",
+            fix="make a key with `detent keys add NAME`, or keep to --host 127.0.0.1",
         )
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    ws = open_workspace(folder, actor="controller")
-    supervisor = supervise(ws, port=ws.project.serving.port if port is None else port, host=host)
+    supervisor = supervise(ws, port=ws.project.serving.port if port is None else port, host=host, managed=True)
     executor = LocalExecutor(workers=2)
     with only_server(ws):
         keep_up(ws)
@@ -48,7 +48,7 @@ def command(folder: Path, port: int | None, host: str) -> None:
             click.echo(f"serving {ws.project.serving.endpoint} at {supervisor.address}  (Ctrl-C stops)")
             click.echo(f"  predict   POST {supervisor.address}/v1/models/{ws.project.serving.endpoint}:predict")
             click.echo(f"  feedback  POST {supervisor.address}/feedback")
-            click.echo(f"  metrics   GET  {supervisor.address}/metrics")
+            click.echo(f"  metrics   GET  {supervisor.manage_address}/metrics")
             controller = Controller(ws, gateway, executor, tell=lambda text: click.echo(f"{ws.now():%H:%M:%S}  {text}"))
             while not stop.wait(TICK_SECONDS):
                 controller.tick_safely()

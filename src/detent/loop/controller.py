@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from detent.errors import DetentError
+from detent.loop.evidence import Evidence
+from detent.loop.expire import tend
 from detent.loop.mirror import mirror_aliases
 from detent.loop.notify import deliver
 from detent.loop.openlineage import emit
@@ -34,6 +36,7 @@ class Controller:
     def __init__(self, ws: Workspace, gateway: Gateway, executor: LocalExecutor, *, tell: Tell) -> None:
         self._ws, self._gateway, self._executor, self._tell = ws, gateway, executor, tell
         self._last_fault = ""
+        self._evidence = Evidence()
 
     def tick(self) -> None:
         """Do everything that is due now."""
@@ -47,6 +50,7 @@ class Controller:
         findings: list[Finding] = []
         for window in windows_in_turn(self._ws):
             findings += watch(self._ws, window)
+        tend(self._ws)
         deliver(self._ws)
         emit(self._ws)
         return findings
@@ -73,7 +77,7 @@ class Controller:
         before = rollouts.current(self._ws.db, self._ws.project.serving.endpoint)
         if before is None:
             return
-        after = advance(self._ws, self._gateway)
+        after = advance(self._ws, self._gateway, self._evidence)
         if after is not None and (after.state, after.stage) != (before.state, before.stage):
             self._tell(after.reason)
             if after.state != before.state:

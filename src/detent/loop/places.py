@@ -18,8 +18,3 @@ def alerts(state: Path) -> Path:
 def report(folder: Path) -> Path:
     """Where a simulation leaves its picture and its page."""
     return folder / "report"
-
-
-def stage_start(state: Path) -> Path:
-    """Counters as they stood when the running rollout's stage began."""
-    return state / "serving" / "stage.json"

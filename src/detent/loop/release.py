@@ -2,92 +2,119 @@
 
 from __future__ import annotations
 
-import json
-
-import polars as pl
+from collections.abc import Sequence
+from datetime import datetime
 
 from detent.errors import RefusedError
-from detent.loop import places
+from detent.loop.evidence import Evidence, slow_limits
 from detent.loop.judge import CHAMPION, champion_version
+from detent.loop.notify import channel_name
 from detent.loop.traffic import ROLLED_BACK, Gateway, apply_route, previous_champion
 from detent.loop.workspace import Workspace
-from detent.predictions.read import read
-from detent.records.rollout import ADVANCE, FINISH, HOLD, ROLL_BACK, Rollout, Step, Tally
+from detent.monitor import outbox
+from detent.records.alert import Alert
+from detent.records.finding import CRITICAL, WARNING
+from detent.records.log import OFF
+from detent.records.rollout import (
+    AB,
+    ADVANCE,
+    BANDIT,
+    FINISH,
+    HOLD,
+    INCONCLUSIVE,
+    ROLL_BACK,
+    RUNNING,
+    Rollout,
+    Step,
+)
 from detent.registry import aliases, versions
 from detent.rollout import store
-from detent.rollout.decide import decide
-from detent.rollout.shadow import ShadowReport, compare_shadow
-from detent.serving.counters import read_counts
-from detent.serving.places import counter_files
-from detent.store.atomic import write_atomic
-from detent.store.canonical import canonical
-from detent.store.clock import parse
+from detent.rollout.experiment import first_arms
+from detent.rollout.judge import judge
+from detent.rollout.look import Look
+from detent.store.clock import iso
 from detent.store.database import Transaction
 
 CHALLENGER = "challenger"
+ALL = 10_000
 
 
-def release(ws: Workspace, gateway: Gateway, number: int, *, reason: str, hotfix: bool = False) -> Rollout:
-    """Start the way of a registered version to all traffic.
+def release(
+    ws: Workspace,
+    gateway: Gateway,
+    number: int,
+    *,
+    reason: str,
+    hotfix: bool = False,
+    rivals: Sequence[int] = (),
+) -> Rollout:
+    """Start the way of a registered version to all traffic, or the experiment that the project's plan asks for.
 
     The first version ever goes straight there: there is nothing to compare it with. A hotfix skips the shadow stage. A
     version that a serving process refuses is rolled back before it has answered anything.
 
+    Args:
+        ws: the project.
+        gateway: the serving processes.
+        number: the version.
+        reason: why; it goes into the ledger.
+        hotfix: skip the shadow stage.
+        rivals: further versions that an A/B test or a bandit tries beside it.
+
     Raises:
-        RefusedError: no such version, another rollout runs, or it is the champion already.
+        RefusedError: no such version, another rollout runs, it is the champion already, or the plan compares only one.
     """
-    version = versions.get(ws.db, ws.model, number)
     champion = champion_version(ws)
+    opening = _opening(ws, number, rivals, champion.number if champion else None, hotfix=hotfix)
     with ws.db.transaction() as tx:
-        rollout = store.open_rollout(
-            tx,
-            model=ws.model,
-            endpoint=ws.project.serving.endpoint,
-            candidate=version.number,
-            champion=champion.number if champion else None,
-            stage=1 if hotfix and ws.project.rollout.stages[0].weight == 0 else 0,
-            actor=ws.actor,
-            now=ws.now(),
-        )
+        rollout = store.open_rollout(tx, opening, actor=ws.actor, now=ws.now())
         aliases.set_alias(
-            tx, model=ws.model, alias=CHALLENGER, number=version.number, actor=ws.actor, reason=reason, now=ws.now()
+            tx, model=ws.model, alias=CHALLENGER, number=number, actor=ws.actor, reason=reason, now=ws.now()
         )
-    _remember_start(ws, rollout)
     if champion is None:
         return advance(ws, gateway) or rollout
     try:
-        apply_route(ws, gateway, reason=f"{reason}; stage {ws.project.rollout.stages[rollout.stage].name}")
+        apply_route(ws, gateway, reason=f"{reason}; {_begins(ws, rollout)}")
     except RefusedError as refusal:
-        step = Step(action=ROLL_BACK, reason=f"{refusal.what}: {refusal.why}", evidence=None)
-        return _move(ws, gateway, rollout, step, requests=0, shadow=None)
+        return _move(ws, gateway, rollout, _asked(f"{refusal.what}: {refusal.why}"), look=None)
     return rollout
 
 
-def advance(ws: Workspace, gateway: Gateway) -> Rollout | None:
-    """Look at the running rollout once: advance, hold, finish or roll back. None when nothing is running."""
+def advance(ws: Workspace, gateway: Gateway, evidence: Evidence | None = None) -> Rollout | None:
+    """Look at the running rollout once: advance, hold, finish or roll back. None when nothing is running.
+
+    `evidence` remembers what was counted at earlier looks; without it the log of the rollout is counted again.
+    """
     rollout = store.current(ws.db, ws.project.serving.endpoint)
     if rollout is None:
         return None
     gateway.settle()
-    tally = _stage_tally(ws, rollout)
-    shadow = _shadow_report(ws, rollout) if tally.weight == 0 and rollout.champion is not None else None
-    with ws.db.transaction() as tx:
-        store.save_tally(tx, rollout, tally)
-    requests = shadow.requests if shadow else tally.candidate_requests
-    step = decide(
-        ws.project.rollout,
-        rollout,
-        store.tallies(ws.db, rollout.id),
-        stage_requests=requests,
-        shadow=shadow,
-        now=ws.now(),
-    )
+    now = ws.now()  # the decision is kept with this moment, so that it can be taken again
+    look = (evidence or Evidence()).look(ws, rollout, now=now)
+    step = judge(ws.project.rollout, rollout, look, now=now)
     if step.action == HOLD:
         with ws.db.transaction() as tx:
-            return store.apply_step(
-                tx, rollout, step, stage_requests=requests, shadow=shadow, actor=ws.actor, now=ws.now()
-            )
-    return _move(ws, gateway, rollout, step, requests=requests, shadow=shadow)
+            if step.alarm and not store.alarm_told(tx, rollout, step.alarm):
+                _alarm(ws, tx, rollout, step)
+            return store.apply_step(tx, rollout, step, plan=ws.project.rollout, look=look, actor=ws.actor, now=now)
+    return _move(ws, gateway, rollout, step, look=look, now=now, evidence=evidence)
+
+
+def extend(ws: Workspace, *, reason: str) -> Rollout:
+    """Give the running rollout's stage its whole time again.
+
+    Raises:
+        RefusedError: nothing is rolling out.
+    """
+    rollout = store.current(ws.db, ws.project.serving.endpoint)
+    if rollout is None:
+        raise RefusedError(
+            what="there is nothing to extend",
+            why=f"no rollout runs on `{ws.project.serving.endpoint}`",
+            fix="start one: detent deploy",
+        )
+    with ws.db.transaction() as tx:
+        return store.extend(tx, rollout, reason=reason, actor=ws.actor, now=ws.now())
 
 
 def rollback(ws: Workspace, gateway: Gateway, *, reason: str) -> str:
@@ -100,8 +127,7 @@ def rollback(ws: Workspace, gateway: Gateway, *, reason: str) -> str:
     """
     rollout = store.current(ws.db, ws.project.serving.endpoint)
     if rollout is not None:
-        step = Step(action=ROLL_BACK, reason=f"Asked for: {reason}", evidence=None)
-        _move(ws, gateway, rollout, step, requests=0, shadow=None)
+        _move(ws, gateway, rollout, _asked(f"Asked for: {reason}"), look=None)
         return f"rollout of version {rollout.candidate} ended; version {rollout.champion} answers everything"
     present, previous = champion_version(ws), previous_champion(ws)
     if previous is None:
@@ -117,75 +143,97 @@ def rollback(ws: Workspace, gateway: Gateway, *, reason: str) -> str:
     return f"version {previous} answers everything again; version {left} takes no traffic"
 
 
+def _opening(ws: Workspace, number: int, rivals: Sequence[int], champion: int | None, *, hotfix: bool) -> store.Opening:
+    """Check what is to be rolled out, and freeze what its service times will be compared with."""
+    plan, candidates = ws.project.rollout, tuple(dict.fromkeys((number, *rivals)))
+    experiment = plan.kind in (AB, BANDIT)
+    for candidate in candidates:
+        versions.get(ws.db, ws.model, candidate)
+    if len(candidates) > 1 and (not experiment or champion is None or champion in candidates):
+        raise RefusedError(
+            what=f"versions {', '.join(map(str, candidates))} can't be rolled out together",
+            why="a canary has one candidate, and an experiment compares versions with the champion",
+            fix="deploy one version, or write rollout: {kind: ab} or bandit in detent.yaml, and leave the champion out",
+        )
+    if champion is not None and ws.project.serving.log.mode == OFF:
+        raise RefusedError(
+            what=f"version {number} can't be rolled out",
+            why="serving.log is off, so nothing would ever be known about it, and no data is no decision",
+            fix="write serving: {log: {mode: sample, sample: 10%}} in detent.yaml, or any other mode",
+        )
+    slow, slower = slow_limits(ws, champion, ws.now())
+    return store.Opening(
+        model=ws.model,
+        endpoint=ws.project.serving.endpoint,
+        candidate=number,
+        champion=champion,
+        stage=1 if hotfix and plan.stages[0].weight == 0 else 0,
+        kind=plan.kind,
+        arms=first_arms(plan, champion, candidates) if experiment and champion is not None else (),
+        slow=slow,
+        slower=slower,
+    )
+
+
 def _move(
-    ws: Workspace, gateway: Gateway, rollout: Rollout, step: Step, *, requests: int, shadow: ShadowReport | None
+    ws: Workspace,
+    gateway: Gateway,
+    rollout: Rollout,
+    step: Step,
+    *,
+    look: Look | None,
+    now: datetime | None = None,
+    evidence: Evidence | None = None,
 ) -> Rollout:
     """Store a decision with its alias changes in one transaction, then publish the route that follows from it."""
+    plan, now = ws.project.rollout, now or ws.now()
+    limits = _limit_after_shadow(ws, rollout, step)
     with ws.db.transaction() as tx:
-        moved = store.apply_step(
-            tx, rollout, step, stage_requests=requests, shadow=shadow, actor=ws.actor, now=ws.now()
-        )
+        moved = store.apply_step(tx, rollout, step, plan=plan, look=look, actor=ws.actor, now=now)
+        if limits is not None:
+            moved = store.freeze_slower(tx, moved, limits)
         if step.action == FINISH:
             _point(ws, tx, CHAMPION, rollout.candidate, step.reason)
-        if step.action != ADVANCE:
+        if moved.state != RUNNING:
             _point(ws, tx, CHALLENGER, None, step.reason)
-    if step.action == ADVANCE and ws.project.rollout.stages[moved.stage].weight == 10_000:
+        if step.alarm:
+            _alarm(ws, tx, rollout, step)
+    if step.action == ADVANCE and plan.stages[moved.stage].weight == ALL:
         # All traffic is the end of the way, not another test: there is no champion left to compare with.
-        return advance(ws, gateway) or moved
+        return advance(ws, gateway, evidence) or moved
     apply_route(ws, gateway, reason=step.reason)
-    _remember_start(ws, moved)
     return moved
+
+
+def _limit_after_shadow(ws: Workspace, rollout: Rollout, step: Step) -> float | None:
+    """Return the limit of "slower" for a champion that had too few answers when the rollout began."""
+    leaves = step.action == ADVANCE and ws.project.rollout.stages[rollout.stage].weight == 0
+    return slow_limits(ws, rollout.champion, ws.now())[1] if leaves and rollout.slower is None else None
+
+
+def _alarm(ws: Workspace, tx: Transaction, rollout: Rollout, step: Step) -> None:
+    """Tell people what needs them: a split that can't be trusted, or a stage that ended without an answer."""
+    title = "Rollout is inconclusive" if step.alarm == INCONCLUSIVE else "Routing is broken"
+    alert = Alert(
+        key=f"rollout:{rollout.id}:{step.alarm}",
+        severity=WARNING if step.alarm == INCONCLUSIVE else CRITICAL,
+        title=f"{title}: version {rollout.candidate}",
+        text=step.reason,
+        opened_at=iso(ws.now()),
+        at=iso(ws.now()),
+        rise=False,
+    )
+    names = [channel_name(declared) for declared in ws.project.monitor.channels]
+    outbox.queue(tx, [alert], names, endpoint=rollout.endpoint, actor=ws.actor, now=ws.now())
+
+
+def _asked(reason: str) -> Step:
+    return Step(action=ROLL_BACK, reason=reason, evidence=None)
+
+
+def _begins(ws: Workspace, rollout: Rollout) -> str:
+    return f"{rollout.kind} begins" if rollout.arms else f"stage {ws.project.rollout.stages[rollout.stage].name}"
 
 
 def _point(ws: Workspace, tx: Transaction, alias: str, number: int | None, reason: str) -> None:
     aliases.set_alias(tx, model=ws.model, alias=alias, number=number, actor=ws.actor, reason=reason, now=ws.now())
-
-
-def _remember_start(ws: Workspace, rollout: Rollout) -> None:
-    """Keep the counters as they stood when the stage began: a stage's counts are differences to it."""
-    start = {"rollout": rollout.id, "stage": rollout.stage, "counts": _counts(ws)}
-    write_atomic(places.stage_start(ws.state), canonical(start))
-
-
-def _stage_tally(ws: Workspace, rollout: Rollout) -> Tally:
-    try:
-        start = json.loads(places.stage_start(ws.state).read_text())
-    except (FileNotFoundError, ValueError):
-        start = {}
-    if (start.get("rollout"), start.get("stage")) != (rollout.id, rollout.stage):
-        _remember_start(ws, rollout)  # a crash fell between the decision and this file: count from now on
-        return _stage_tally(ws, rollout)
-    now, before = _counts(ws), start["counts"]
-
-    def since(version: int | None, arm: str) -> tuple[int, int]:
-        key = f"{version}/{arm}"
-        then = before.get(key, [0, 0])
-        return now.get(key, [0, 0])[0] - then[0], now.get(key, [0, 0])[1] - then[1]
-
-    weight = ws.project.rollout.stages[rollout.stage].weight
-    candidate = since(rollout.candidate, "live" if weight else "shadow")
-    champion = since(rollout.champion, "live")
-    return Tally(
-        weight=weight,
-        candidate_requests=candidate[0],
-        candidate_errors=candidate[1],
-        champion_requests=champion[0],
-        champion_errors=champion[1],
-    )
-
-
-def _counts(ws: Workspace) -> dict[str, list[int]]:
-    counts = read_counts(counter_files(ws.state))
-    return {f"{count.version}/{count.arm}": [count.requests, count.errors] for count in counts}
-
-
-def _shadow_report(ws: Workspace, rollout: Rollout) -> ShadowReport | None:
-    """Pair the shadow's answers with the champion's for the same requests of this stage."""
-    rows = read(ws.state, since=parse(rollout.stage_since), until=None)
-    shadow = rows.filter((pl.col("arm") == "shadow") & (pl.col("version") == rollout.candidate))
-    live = rows.filter((pl.col("arm") == "live") & (pl.col("version") == rollout.champion))
-    pairs = shadow.select("id", candidate="score").join(live.select("id", champion="score"), on="id")
-    if pairs.is_empty():
-        return None
-    numbers = pairs.select(pl.col("candidate", "champion").cast(pl.Float64).fill_null(float("nan")))
-    return compare_shadow(numbers["candidate"].to_numpy(), numbers["champion"].to_numpy())

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import ssl
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+from detent.errors import Place, ProjectError
 from detent.loop.traffic import PREPARE_SECONDS
 from detent.loop.workspace import Workspace
 from detent.project.environment import read_environment
-from detent.serving import acknowledge, places
+from detent.records.front import Front
+from detent.serving import acknowledge, keyring, places
 from detent.serving.counters import held_slots
+from detent.serving.paths import MANAGE, METRICS
 from detent.serving.routes import RoutePage
 from detent.serving.settings import SupervisorSettings
 from detent.serving.supervisor import Supervisor
@@ -79,10 +83,20 @@ def only_server(ws: Workspace) -> AbstractContextManager[None]:
     )
 
 
-def supervise(ws: Workspace, *, port: int, host: str = "127.0.0.1", clock_file: Path | None = None) -> Supervisor:
-    """Return the supervisor of the project's serving processes, not yet started."""
+def supervise(
+    ws: Workspace, *, port: int, host: str = "127.0.0.1", clock_file: Path | None = None, managed: bool = False
+) -> Supervisor:
+    """Return the supervisor of the project's serving processes, not yet started.
+
+    With `managed` there is a second port for those who run the server, as detent.yaml says.
+
+    Raises:
+        ProjectError: a file of `serving.tls` is missing or is no key or certificate.
+    """
     project, key = ws.project, read_environment().api_key
-    entity = project.features.entity
+    entity, front = project.features.entity, project.serving.front
+    keyring.publish_if_any(ws.state, ws.db)
+    certificate, private_key = _tls(ws.folder, front)
     return Supervisor(
         SupervisorSettings(
             state=ws.state,
@@ -95,5 +109,43 @@ def supervise(ws: Workspace, *, port: int, host: str = "127.0.0.1", clock_file: 
             clock_file=clock_file,
             api_key_digest=hashlib.sha256(key.reveal().encode()).hexdigest() if key else None,
             entry=(sys.executable, "-m", "detent.loop.serving_entry"),
+            log=project.serving.log,
+            fast_path=front.fast_path,
+            timeout=front.timeout.total_seconds(),
+            most_open=front.most_open,
+            scores=((project.serving.endpoint, front.score),) if front.score else (),
+            manage=(front.manage_host, _after(port, front.manage_port)) if managed else None,
+            hidden=(METRICS, MANAGE) if managed and not front.public_metrics else (),
+            certificate=certificate,
+            private_key=private_key,
+            origins=front.origins,
         )
     )
+
+
+def needs_key(ws: Workspace) -> bool:
+    """True when callers have to show a key: one is in the environment, or keys were made."""
+    return read_environment().api_key is not None or bool(keyring.all_keys(ws.db))
+
+
+def _after(port: int, manage: int | None) -> int:
+    if manage is not None:
+        return manage
+    return port + 1 if 0 < port < 65535 else 0
+
+
+def _tls(folder: Path, front: Front) -> tuple[str | None, str | None]:
+    """Return the absolute paths of certificate and key, which were tried."""
+    if front.certificate is None or front.private_key is None:
+        return None, None
+    certificate, private_key = folder / front.certificate, folder / front.private_key
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, private_key)
+    except OSError as error:  # ssl.SSLError is one
+        raise ProjectError(
+            what="TLS can't be used",
+            why=f"{front.certificate} and {front.private_key}: {error.strerror or error}",
+            fix="give the certificate chain and its key, without a password, as PEM files inside the project",
+            where=Place(file="detent.yaml", field="serving.tls"),
+        ) from error
+    return str(certificate), str(private_key)

@@ -52,7 +52,7 @@ def desired_route(ws: Workspace) -> Route:
     fallback = previous
     if rollout is not None and champion is not None:
         arms, shadows, fallback = _split(ws, rollout, champion)
-    candidate = rollout.candidate if rollout else None
+    candidates = () if rollout is None else (rollout.candidate, *(arm.version for arm in rollout.arms))
     return Route(
         endpoint=ws.project.serving.endpoint,
         model=ws.model,
@@ -60,12 +60,14 @@ def desired_route(ws: Workspace) -> Route:
         arms=arms,
         shadows=shadows,
         fallback=fallback if ws.project.serving.fallback == "previous" else None,
-        loaded=tuple(dict.fromkeys(number for number in (champion, candidate, previous) if number is not None)),
+        loaded=tuple(dict.fromkeys(number for number in (champion, *candidates, previous) if number is not None)),
         salt=rollout.id if rollout else ws.project.serving.endpoint,
     )
 
 
 def _split(ws: Workspace, rollout: Rollout, champion: int) -> tuple[tuple[Arm, ...], tuple[int, ...], int]:
+    if rollout.arms:
+        return rollout.arms, (), champion
     weight = ws.project.rollout.stages[rollout.stage].weight
     if weight == 0:
         return (Arm(version=champion, weight=ALL),), (rollout.candidate,), champion

@@ -18,6 +18,7 @@ from detent.predictions import join, labels_of, places, read, seal
 from detent.predictions.frames import expand_inputs
 from detent.records.event import Fact
 from detent.records.finding import INFO, SEVERITIES, Finding
+from detent.records.log import KEEP
 from detent.records.profile import Profile
 from detent.records.signature import Signature
 from detent.records.version import ModelVersion
@@ -125,7 +126,9 @@ def _traffic(ws: Workspace, champion: ModelVersion, rows: pl.DataFrame, window: 
     folder = bundle_folder(ws, champion)
     reference = profile_from_json((folder / "profile.json").read_bytes())
     signature = signature_from_json((folder / "signature.json").read_bytes())
-    current = _profile(live, champion.number, signature, reference)
+    masked = {name for name, rule in ws.project.serving.log.fields if rule != KEEP}  # null in the log, and no drift
+    seen = replace(signature, inputs=tuple(field for field in signature.inputs if field.name not in masked))
+    current = _profile(live, champion.number, seen, reference)
     known = {column.name for column in current.columns}
     comparable = replace(reference, columns=tuple(column for column in reference.columns if column.name in known))
     return errors + detect(comparable, current, window_start=span.start, window_end=span.end)

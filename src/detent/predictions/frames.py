@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 import polars as pl
 
 from detent.records.signature import BOOLEAN, INTEGER, NUMBER, STRING, Signature
+from detent.store.turns import LogRow, decode_turn
 
 LOG = logging.getLogger(__name__)
 
@@ -33,10 +34,12 @@ SCHEMA: dict[str, pl.DataType] = {
 }
 KEY = ("id", "arm", "version")  # what tells two rows apart
 _DTYPES = {NUMBER: pl.Float64(), INTEGER: pl.Int64(), STRING: pl.String(), BOOLEAN: pl.Boolean()}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
-class _Row(msgspec.Struct, gc=False):
-    """A prediction as it stands in the log; the inputs stay JSON."""
+class _RowV1(msgspec.Struct, gc=False):
+    """A prediction as frames of version 1 hold it; the inputs stay JSON."""
 
     id: str
     time: datetime
@@ -55,23 +58,33 @@ class _Row(msgspec.Struct, gc=False):
     request: str = ""
 
 
-_DECODE = msgspec.json.Decoder(_Row).decode
+_DECODE_V1 = msgspec.json.Decoder(_RowV1).decode
+_LINES = msgspec.json.Encoder().encode_lines
 
 
 def to_frame(payloads: Iterable[bytes]) -> pl.DataFrame:
     """Return the predictions as a table with the columns of SCHEMA, in the order of the log.
 
-    A frame that is no prediction (its checksum is right, so another program wrote it) is left out and logged.
+    A frame that holds no predictions (its checksum is right, so another program wrote it) is left out and logged.
     """
-    rows = []
+    rows: list[LogRow] = []
+    lines: list[bytes] = []  # the rows' inputs as JSON, one line each
+    bad: list[Exception] = []
     for payload in payloads:
         try:
-            rows.append(_DECODE(payload))
-        except msgspec.DecodeError as error:
-            LOG.warning("action=skip reason=%r", f"a frame of the log is no prediction: {error}")
-    columns: dict[str, list[Any]] = {name: [getattr(row, name) for row in rows] for name in SCHEMA}
-    columns["inputs"] = [bytes(row.inputs).decode() for row in rows]
-    return pl.DataFrame(columns, schema=SCHEMA)
+            if payload[:1] == b"{":
+                row = _DECODE_V1(payload)
+                rows.append(_as_row(row))
+                lines.append(bytes(row.inputs).replace(b"\n", b" ") + b"\n")
+            else:
+                turn = decode_turn(payload)
+                lines.append(_LINES([_named(turn.shapes, row) for row in turn.rows]))
+                rows += turn.rows
+        except (msgspec.DecodeError, KeyError, ValueError, TypeError) as error:
+            bad.append(error)
+    if bad:
+        LOG.warning("action=skip frames=%d reason=%r", len(bad), f"a frame of the log is no prediction: {bad[0]}")
+    return _table(rows, b"".join(lines).decode().split("\n")[:-1])  # JSON has no line break inside
 
 
 def expand_inputs(frame: pl.DataFrame, signature: Signature) -> pl.DataFrame:
@@ -105,3 +118,39 @@ def _fitting(kind: str, value: Any) -> Any:
     if kind == INTEGER:
         return int(value) if float(value).is_integer() else None
     return float(value)
+
+
+def _as_row(row: _RowV1) -> LogRow:
+    return LogRow(
+        row.id, (row.time - _EPOCH) // _MICROSECOND, row.endpoint, row.route_seq, row.version, row.served_by, row.arm,
+        row.propensity, row.entity, 0, (), row.score, row.error, row.service_seconds, row.request,
+    )  # fmt: skip
+
+
+def _named(shapes: Mapping[int, Sequence[str]], row: LogRow) -> dict[str, Any]:
+    """Return the inputs by name, and forget them: a million small lists would keep the collector busy."""
+    values, row.values = row.values, None
+    return dict(zip(shapes[row.shape], values, strict=True))
+
+
+def _table(rows: list[LogRow], inputs: list[str]) -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "id": [row.id for row in rows],
+            "time": pl.Series([row.time for row in rows], dtype=pl.Int64()),
+            "endpoint": [row.endpoint for row in rows],
+            "route_seq": [row.route_seq for row in rows],
+            "version": [row.version for row in rows],
+            "served_by": [row.served_by for row in rows],
+            "arm": [row.arm for row in rows],
+            "propensity": [row.propensity for row in rows],
+            "entity": [row.entity for row in rows],
+            "inputs": inputs,
+            "score": [row.score for row in rows],
+            "status": ["error" if row.score is None else "ok" for row in rows],
+            "error": [row.error for row in rows],
+            "service_seconds": [row.seconds for row in rows],
+            "request": [row.request for row in rows],
+        },
+        schema={**SCHEMA, "time": pl.Int64()},
+    ).with_columns(pl.col("time").cast(pl.Datetime("us")).dt.replace_time_zone("UTC"))

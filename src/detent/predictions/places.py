@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 
+GOING = "going="  # a day's folder while it is removed
 _DAY = "date="
 
 
@@ -21,18 +22,23 @@ def parquet(state: Path) -> Path:
 
 def part(folder: Path, day: date, segment: str) -> Path:
     """Return the file with the rows of one day out of one segment."""
-    return folder / f"{_DAY}{day.isoformat()}" / f"{segment}.parquet"
+    return day_folder(folder, day) / f"{segment}.parquet"
+
+
+def day_folder(folder: Path, day: date) -> Path:
+    """Return the folder with the rows of one day."""
+    return folder / f"{_DAY}{day.isoformat()}"
 
 
 def parts(folder: Path, first: date | None, last: date | None) -> Iterator[Path]:
     """Yield the Parquet files of the days from `first` to `last`, both included, in order; None: no bound."""
     for day in _days(folder, first, last):
-        yield from sorted((folder / f"{_DAY}{day.isoformat()}").glob("*.parquet"))
+        yield from sorted(day_folder(folder, day).glob("*.parquet"))
 
 
 def days(folder: Path, since: date) -> list[date]:
     """Return the days from `since` on that have rows, in order."""
-    return [day for day in _days(folder, since, None) if any((folder / f"{_DAY}{day.isoformat()}").iterdir())]
+    return [day for day in _days(folder, since, None) if any(day_folder(folder, day).iterdir())]
 
 
 def _days(folder: Path, first: date | None, last: date | None) -> Iterator[date]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -33,7 +34,8 @@ def read(
     frames = (tails or Tails()).frames(places.segments(state), include_open=include_open, since=since, until=until)
     last = None if until is None else (until - timedelta(microseconds=1)).date()
     for path in places.parts(places.parquet(state), None if since is None else since.date(), last):
-        frames.append(pl.read_parquet(path, hive_partitioning=False))
+        with suppress(FileNotFoundError):  # its day was too old and is being removed
+            frames.append(pl.read_parquet(path, hive_partitioning=False))
     if not frames:
         return pl.DataFrame(schema=SCHEMA)
     frame = pl.concat(frames, how="diagonal")  # older files lack the newer columns

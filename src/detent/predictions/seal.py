@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import logging
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -14,9 +13,8 @@ from detent.errors import Place, StoreError
 from detent.predictions.frames import KEY, to_frame
 from detent.predictions.places import part
 from detent.store.atomic import write_atomic
-from detent.store.segments import read_frames
-
-LOG = logging.getLogger(__name__)
+from detent.store.lock import awaited_lock
+from detent.store.segments import OPEN, SEALED, adopt, keep_torn, read_segment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,34 +25,30 @@ class Sealed:
     rows: int
 
 
-def seal(segments: Path, parquet: Path, *, include_open: bool = False) -> Sealed:
+def seal(segments: Path, parquet: Path) -> Sealed:
     """Write each finished segment as Parquet under `date=YYYY-MM-DD/<segment>.parquet` and remove it.
 
-    A crash at any moment loses nothing and doubles nothing: the files of a segment have the segment's name, doing it
-    again adds only rows that are not there yet, and a segment is removed only after all its rows are in Parquet. One
-    that ends in bytes that are no frame (a worker was killed while it wrote, or the disk is failing) is kept under the
-    suffix `.torn`. `include_open` also writes what live segments hold by now; these stay as they are.
+    A live segment whose worker was killed is finished first. A crash at any moment loses nothing and doubles nothing:
+    the files of a segment have the segment's name, doing it again adds only rows that are not there yet, and a segment
+    is removed only after all its rows are in Parquet. Of two processes that call it at once, one waits. Bytes that are
+    no frame (a worker was killed while it wrote, or the disk is failing) are kept beside it under the suffix `.torn`.
 
     Raises:
         StoreError: the disk is full; the segment stays.
     """
+    if not segments.is_dir():
+        return Sealed(segments=0, rows=0)
     count = rows = 0
-    names = ("*.sealed", "*.open") if include_open else ("*.sealed",)
-    for path in sorted(found for name in names for found in segments.glob(name)):
-        try:
-            frames = list(read_frames(path))
-            torn = path.suffix == ".sealed" and path.stat().st_size > (frames[-1][1] if frames else 0)
-        except FileNotFoundError:
-            continue  # a live segment was finished meanwhile: the next call takes it
-        frame = to_frame(payload for payload, _ in frames)
-        _write(frame, path, parquet)
-        if torn:
-            LOG.warning("action=keep segment=%s reason='it ends in bytes that are no frame'", path)
-            path.rename(path.with_suffix(".torn"))
-        elif path.suffix == ".sealed":
-            path.unlink(missing_ok=True)
-        count += 1
-        rows += frame.height
+    with awaited_lock(segments.with_name("moving.lock")):
+        for path in sorted(segments.glob(f"*{OPEN}")):
+            adopt(path)
+        for path in sorted(segments.glob(f"*{SEALED}")):
+            keep_torn(path)
+            frame = to_frame(read_segment(path))
+            _write(frame, path, parquet)
+            path.unlink()
+            count += 1
+            rows += frame.height
     return Sealed(segments=count, rows=rows)
 
 
@@ -64,8 +58,8 @@ def _write(frame: pl.DataFrame, segment: Path, parquet: Path) -> None:
         target = part(parquet, _as_date(day), segment.stem)
         rows = rows.drop("_day")
         if target.exists():
-            # The rows of a live segment that was written early, of a call that crashed, or of an earlier segment of
-            # that name. Joining them is right in each case; replacing them would be wrong in the last.
+            # The rows of a call that crashed, or of an earlier segment of that name (the numbering is lost with a power
+            # cut). Joining them is right in each case; replacing them would be wrong in the last.
             before = pl.read_parquet(target, hive_partitioning=False)
             rows = pl.concat([before, rows], how="diagonal").unique(KEY, maintain_order=True)
         buffer = io.BytesIO()

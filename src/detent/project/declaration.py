@@ -11,10 +11,14 @@ from croniter import croniter
 
 from detent import plugins
 from detent.errors import did_you_mean
+from detent.project import front
 from detent.project.datasets import read_data
 from detent.project.durations import parse_duration, parse_rate
 from detent.project.grammar import parse_check
+from detent.project.log import read_log
 from detent.project.nodes import Section, Value, read_yaml
+from detent.project.rollout import read_rollout
+from detent.project.trust import read_trust
 from detent.records.check import Check
 from detent.records.lineage import LineagePlan
 from detent.records.project import (
@@ -23,13 +27,12 @@ from detent.records.project import (
     MonitorPlan,
     PipelineProject,
     Project,
-    RolloutPlan,
     Serving,
     SimulationPlan,
     Source,
-    Stage,
     Target,
     TriggerPlan,
+    Trust,
 )
 from detent.store.canonical import digest_of
 from detent.store.clock import parse
@@ -39,11 +42,10 @@ T = TypeVar("T")
 FILE = "detent.yaml"
 KEYS = (
     "project", "pipeline", "params", "data", "lineage",
-    "target", "features", "gate", "serving", "rollout", "monitor", "trigger", "simulate",
+    "target", "features", "gate", "serving", "rollout", "monitor", "trigger", "simulate", "trust",
 )  # fmt: skip
 TASKS = ("binary", "regression")
 _EXPECTED = ("run.succeeded", "verdict.passed", "rollout.promoted", "route.changed", "window.watched")
-_STAGES = ("shadow", "5%", "25%", "100%")
 _NAME = "abcdefghijklmnopqrstuvwxyz0123456789-_"
 
 
@@ -68,10 +70,11 @@ def load(folder: Path) -> Project:
         features=_features(top.need("features", "features.py:features"), data),
         gate=gate,
         serving=top.read("serving", lambda value: _serving(value, name), _default_serving(name)),
-        rollout=_rollout(top.get("rollout")),
+        rollout=read_rollout(top.get("rollout"), gate),
         monitor=_monitor(top.get("monitor"), target),
         trigger=_trigger(top.get("trigger")),
         simulate=_simulate(top.get("simulate")),
+        trust=top.read("trust", read_trust, Trust()),
         lineage=top.read("lineage", _lineage, LineagePlan()),
         policy_digest=digest_of([check.text for check in gate]),
     )
@@ -162,49 +165,16 @@ def _default_serving(name: str) -> Serving:
 
 
 def _serving(value: Value, name: str) -> Serving:
-    section = value.section(("endpoint", "fallback", "workers", "port"))
+    section = value.section(("endpoint", "fallback", "workers", "port", "log", *front.KEYS))
     default = _default_serving(name)
     return Serving(
         endpoint=section.read("endpoint", _name, default.endpoint),
-        fallback=section.read("fallback", lambda item: item.one_of(("previous", "none")), default.fallback),
+        fallback=section.read("fallback", lambda item: front.read_fallback(item)[0], default.fallback),
         workers=section.read("workers", lambda item: item.whole(low=0, high=256), default.workers),
         port=section.read("port", lambda item: item.whole(low=0, high=65535), default.port),
+        log=section.read("log", read_log, default.log),
+        front=front.read_front(section),
     )
-
-
-def _rollout(value: Value | None) -> RolloutPlan:
-    keys = ("stages", "min_requests", "min_time", "max_time", "alpha")
-    section = value.section(keys) if value else None
-    stages = section.get("stages") if section else None
-    return RolloutPlan(
-        stages=_stages(stages) if stages else tuple(_stage(text) for text in _STAGES),
-        min_requests=_read(section, "min_requests", lambda item: item.whole(low=1), 100),
-        min_time=_read(section, "min_time", _duration, timedelta(hours=1)),
-        max_time=_read(section, "max_time", _duration, timedelta(days=7)),
-        alpha=_read(section, "alpha", lambda item: item.number(low=1e-9, high=0.5), 0.002),
-    )
-
-
-def _stages(value: Value) -> tuple[Stage, ...]:
-    stages = tuple(item.parsed(_stage) for item in value.items())
-    weights = [stage.weight for stage in stages]
-    if not stages or weights[-1] != 10_000:
-        raise value.error("the last stage must be 100%", "end the list with 100%")
-    if weights != sorted(set(weights)):
-        raise value.error("stages must grow", "write them in rising order, such as [shadow, 5%, 25%, 100%]")
-    return stages
-
-
-def _stage(text: str) -> Stage:
-    if text == "shadow":
-        return Stage(name="shadow", weight=0)
-    try:
-        weight = round(float(text.removesuffix("%")) * 100) if text.endswith("%") else -1
-    except ValueError:
-        weight = -1
-    if not 1 <= weight <= 10_000:
-        raise ValueError(f"`{text}` is no stage; write shadow or a share of traffic from 0.01% to 100%")
-    return Stage(name=text, weight=weight)
 
 
 def _monitor(value: Value | None, target: Target) -> MonitorPlan:

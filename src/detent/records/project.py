@@ -7,7 +7,9 @@ from datetime import timedelta
 
 from detent.records.check import Check
 from detent.records.expectation import FAIL, Expectation, Suite
+from detent.records.front import Front
 from detent.records.lineage import LineagePlan
+from detent.records.log import LogPlan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +66,8 @@ class Serving:
     fallback: str  # "previous" | "none": who answers when the chosen version fails
     workers: int  # processes; 0 means one per core
     port: int
+    log: LogPlan = field(default_factory=LogPlan)
+    front: Front = field(default_factory=Front)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +76,32 @@ class Stage:
 
     name: str  # "shadow" or the weight as written, such as "5%"
     weight: int  # share of traffic in basis points (0 for shadow, 10_000 for all)
+    lasts: timedelta | None = None  # "99% for 24h": at least so long instead of the plan's min_time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """What must be shown before a version gets all traffic: each metric passes by its ratio or by its cap."""
+
+    alpha: float = 0.05  # bound on the chance of passing a metric that does not deserve it
+    ratio: float = 1.5  # "not this many times as often as the champion"
+    failures: float = 0.005  # or: "fails on less than this share of requests"
+    slow: float = 0.005  # the same for answers beyond the limit
+    slower: float = 0.1  # the same for answers slower than the champion's p95 (its own share is about 5 %)
+    loss: float | None = None  # mean loss may be higher by at most this; None: promotion does not wait for labels
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Experiment:
+    """How an A/B test or a bandit splits traffic and when it ends."""
+
+    split: int = 5000  # basis points that the candidates of an A/B test share equally
+    lasts: timedelta = timedelta(days=14)
+    reward: str = "loss"  # "loss": minus the loss against the label; "label": the label itself
+    every: timedelta = timedelta(minutes=10)  # a bandit changes weights at most this often
+    min_rewards: int = 100  # matured rewards per arm before the first change
+    floor: float = 0.05  # least share of each arm
+    half_life: timedelta = timedelta(days=7)  # age at which a reward counts half
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,8 +111,16 @@ class RolloutPlan:
     stages: tuple[Stage, ...]
     min_requests: int  # answers by the new version in a stage before it may advance
     min_time: timedelta
-    max_time: timedelta  # a stage that lasts longer is inconclusive: it is called back, never promoted
+    max_time: timedelta  # a stage that lasts longer is inconclusive: it is never promoted
     alpha: float  # bound on the chance of ever rolling back a version that is no worse
+    kind: str = "canary"  # canary | blue_green | ab | bandit
+    on_timeout: str = "hold"  # "hold": keep the weight and warn; "rollback"
+    min_entities: int = 30  # distinct callers of the new version in a stage before it may advance
+    tolerated: float = 1.25  # how many times as often as the champion the candidate may do badly
+    slow: timedelta | None = None  # service time beyond which an answer is bad; None: no limit is known
+    slower: float | None = 1.0  # an answer above the champion's p95 times this is bad; None: not judged
+    proof: Proof = field(default_factory=Proof)
+    experiment: Experiment = field(default_factory=Experiment)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +168,20 @@ class SimulationPlan:
     expect: tuple[str, ...]  # kinds ("a" or "a or b") that must be in the ledger at the end, sabotage's left out
 
 
+PLAIN_TYPES = ("collections.OrderedDict",)  # of Python's own types, those that are data and that models hold
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trust:
+    """What models from elsewhere may do beyond being data. Nothing is trusted unless it is named here."""
+
+    types: tuple[str, ...] = ()  # classes that a skops file may make: "lightgbm.sklearn.LGBMClassifier"
+    pickles: tuple[str, ...] = ()  # sha256 of pickles and pyfunc folders that may run, in a process of their own
+    remotes: tuple[str, ...] = ()  # addresses of servers that may answer for a version: "http://10.0.0.7:8000"
+    deadline: float = 30.0  # seconds that one call of such a model may take
+    memory: int = 4 << 30  # bytes of address space of its process
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PipelineProject:
     """A project that has a pipeline; without a target, steps and data are all there is."""
@@ -160,3 +212,4 @@ class Project(PipelineProject):
     trigger: TriggerPlan
     simulate: SimulationPlan
     policy_digest: str  # digest of the gate section: what a verdict is bound to
+    trust: Trust = field(default_factory=Trust)  # what models from elsewhere may do

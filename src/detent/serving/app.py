@@ -7,28 +7,32 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from detent.serving import metadata
 from detent.serving.bodies import read_body
 from detent.serving.counters import HTTP, Counters
+from detent.serving.door import limited
 from detent.serving.endpoints import Endpoints
 from detent.serving.feedback import RecordLabels, keep, read_labels, receipt
 from detent.serving.formats.format import JSON, Reply
-from detent.serving.hot import READ, Hot, Target
+from detent.serving.formats.v1 import V1
+from detent.serving.hot import READ, Hot
 from detent.serving.identifiers import PredictionIds
 from detent.serving.keys import Keys
 from detent.serving.metrics import exposition
-from detent.serving.paths import PUBLIC, match
-from detent.serving.problems import BUG, MEDIA_TYPE, Problem, render, unavailable
+from detent.serving.openapi import document
+from detent.serving.paths import PUBLIC, Rule, Target, aim, match, version_in
+from detent.serving.problems import BUG, Problem, unavailable
 from detent.store.clock import Clock, iso
 
 LOG = logging.getLogger(__name__)
@@ -54,6 +58,13 @@ class Parts:
     keys: Keys
 
 
+class Asked(NamedTuple):
+    """What the path of a GET request names."""
+
+    name: str  # of an endpoint, or ""
+    version: int | None
+
+
 class App:
     """The ASGI application of one worker."""
 
@@ -62,12 +73,25 @@ class App:
         # Labels go to a database that may make its caller wait, so they have a thread; one, so that they queue up there
         # and not at the database's lock.
         self._labels = ThreadPoolExecutor(max_workers=1, thread_name_prefix="labels")
-        self._answers: dict[str, Callable[[bytes], Awaitable[tuple[int, bytes, bytes]]]] = {
-            "/feedback": self._feedback,
-            "/healthz": self._healthz,
+        endpoints = parts.endpoints
+        self._answers: dict[str, Callable[[Asked], Reply]] = {
+            "/v2": lambda _: metadata.server(),
+            "/v2/health/live": lambda _: metadata.live(),
+            "/v2/health/ready": lambda _: metadata.ready(endpoints),
+            "/v2/models/{endpoint}": lambda asked: metadata.model(endpoints, asked.name, asked.version),
+            "/v2/models/{endpoint}/ready": lambda asked: metadata.model_ready(endpoints, asked.name, asked.version),
+            "/ping": lambda _: metadata.ping(endpoints),
+            "/health": lambda _: metadata.ping(endpoints),
+            "/version": lambda _: metadata.scoring_version(),
+            "/openapi.json": self._openapi,
+            "/healthz": lambda _: Reply(200, JSON, b'{"status":"alive"}'),
             "/readyz": self._readyz,
-            "/metrics": self._metrics,
+            "/metrics": lambda _: Reply(200, _TEXT, exposition(parts.counter_folder)),
         }
+        for about in ("", "/ready"):
+            self._answers["/v2/models/{endpoint}/versions/{version}" + about] = self._answers[
+                "/v2/models/{endpoint}" + about
+            ]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -75,24 +99,28 @@ class App:
             if scope["type"] == "websocket":
                 await send({"type": "websocket.close", "code": 1003})
             return
-        began = perf_counter()
+        began, refuse = perf_counter(), V1().refuse
         try:
             rule, names = match(scope["method"], scope["path"])
-            if rule.format is not None:
-                await self._predict(Target(names.get("endpoint", ""), rule.format), scope, receive, send)
+            refuse = rule.format.refuse
+            if rule.hot:
+                await self._predict(rule, names, scope, receive, send)
                 return
             if rule.access != PUBLIC:
-                self._parts.keys.authorise(_wanted(scope).get(b"authorization"))
+                self._admit(_wanted(scope).get(b"authorization"), rule.access, names.get("endpoint", ""))
             body = await read_body(scope, receive) if rule.method == "POST" else b""
             if body is None:
                 return  # the caller has hung up
-            reply = Reply(*await self._answers[rule.path](body))
+            if rule.method == "POST":
+                reply = await self._feedback(body)
+            else:
+                reply = self._answers[rule.path](Asked(names.get("endpoint", ""), version_in(names)))
         except Problem as problem:
-            reply = Reply(problem.status, MEDIA_TYPE, render(problem), problem.headers)
+            reply = refuse(problem)
         except Exception:
             # The edge of the process: a bug of ours must not show a stack trace to a caller, nor end the worker.
             LOG.exception("action=answer path=%s", scope["path"][:200])
-            reply = Reply(500, MEDIA_TYPE, render(BUG))
+            reply = refuse(BUG)
         await _send(send, reply)
         self._parts.counters.count(
             ("", 0, HTTP),
@@ -101,10 +129,12 @@ class App:
             fallback=400 <= reply.status < 500,
         )
 
-    async def _predict(self, target: Target, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _predict(self, rule: Rule, names: Mapping[str, str], scope: Scope, receive: Receive, send: Send) -> None:
         hot, headers, began = self._parts.hot, _wanted(scope), perf_counter()
+        target = Target(names.get("endpoint", ""), rule.format)
         try:
             self._parts.keys.authorise(headers.get(b"authorization"))
+            target = aim(rule, names, self._parts.endpoints.table().keys())
             body = await read_body(scope, receive)
         except Problem as problem:
             await _send(send, hot.refuse(target, problem, began, headers))
@@ -115,11 +145,18 @@ class App:
         hot.ask(target, body, headers, partial(_set, answered))
         await _send(send, await answered)
 
+    def _admit(self, header: bytes | None, scope: str, endpoint: str) -> None:
+        """Let a request pass that is no prediction; it counts towards the rate of its key too."""
+        meter = self._parts.keys.authorise(header, scope, endpoint).meter
+        seconds = meter.take(perf_counter()) if meter is not None else 0.0
+        if seconds:
+            raise limited("rate-limited", "the key may not send requests that fast", seconds)
+
     def close(self) -> None:
         """Let labels that are being stored finish."""
         self._labels.shutdown(wait=True)
 
-    async def _feedback(self, body: bytes) -> tuple[int, bytes, bytes]:
+    async def _feedback(self, body: bytes) -> Reply:
         parts = self._parts
         record = parts.record_labels
         if record is None:
@@ -136,18 +173,16 @@ class App:
                 parts.counters.add("labels_unknown")
             raise
         totals = await asyncio.get_running_loop().run_in_executor(self._labels, keep, record, labels)
-        return 200, JSON, receipt(totals, parts.counters)
+        return Reply(200, JSON, receipt(totals, parts.counters))
 
-    async def _healthz(self, _body: bytes) -> tuple[int, bytes, bytes]:
-        return 200, JSON, b'{"status":"alive"}'
+    def _openapi(self, _: Asked) -> Reply:
+        keys = not self._parts.keys.allows(None)
+        return Reply(200, JSON, msgspec.json.encode(document(self._parts.endpoints.table(), keys=keys)))
 
-    async def _readyz(self, _body: bytes) -> tuple[int, bytes, bytes]:
+    def _readyz(self, _: Asked) -> Reply:
         missing = self._parts.endpoints.missing()
         body = msgspec.json.encode({"status": "waiting" if missing else "ready", "missing": missing})
-        return (503 if missing else 200), JSON, body
-
-    async def _metrics(self, _body: bytes) -> tuple[int, bytes, bytes]:
-        return 200, _TEXT, exposition(self._parts.counter_folder)
+        return Reply(503 if missing else 200, JSON, body)
 
 
 def _wanted(scope: Scope) -> dict[bytes, bytes]:

@@ -21,10 +21,14 @@ from detent.errors import BusyError, Place
 from detent.records.prediction import ArmCount
 
 LIVE, SHADOW, FALLBACK, HTTP = "live", "shadow", "fallback", "http"
+FORCED = "forced"  # rows of callers who named the version
+BREAKER = "breaker"  # arm of the rows about circuit breakers: (model, version)
 GAUGES = ("starts", "route_seq", "routes_torn", "versions_ready", "versions_refused", "shadow_pending")
 COUNTS = (
     "log_failures", "shadow_dropped", "loads", "unauthorised",
     "labels_accepted", "labels_duplicate", "labels_corrected", "labels_unknown",
+    "log_dropped", "log_left_out", "log_sync_failures", "log_bytes", "log_level",
+    "in_flight", "queued_rows", "limited", "shed",
 )  # fmt: skip
 NUMBERS = GAUGES + COUNTS  # append only: the position is the place in the file
 BUCKETS = 32  # bucket b counts durations below 2**b microseconds (and not below 2**(b-1))
@@ -73,6 +77,8 @@ class Counters:
         self._numbers = self._map(size)
         for at, (endpoint, version, arm) in _keys(self._numbers.cast("B")):
             self._places[endpoint, version, arm] = at // 8
+            if arm == BREAKER:  # of an earlier process: this one's are closed
+                self._numbers[at // 8 + _FIRST_VALUE + _ERRORS] = 0
         self.set("starts", self.get("starts") + 1)
         self.set("shadow_pending", 0)
 
@@ -104,6 +110,14 @@ class Counters:
             numbers[first + _ERRORS] += times
         if fallback:
             numbers[first + _FALLBACKS] += times
+
+    def mark_breaker(self, model: str, version: int, *, opened: bool) -> None:
+        """Say whether the circuit breaker of a version is open in this process; how often it opened is counted."""
+        key = (model, version, BREAKER)
+        at = self._places.get(key)
+        first = (self._add_row(key) if at is None else at) + _FIRST_VALUE
+        self._numbers[first] += opened and not self._numbers[first + _ERRORS]
+        self._numbers[first + _ERRORS] = opened
 
     def close(self) -> None:
         """Give the slot free. Nothing may be counted afterwards."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
 from detent.errors import did_you_mean
+from detent.records.front import FallbackScore
 from detent.records.route import Route
 from detent.serving.lanes import Lane, Told
 from detent.serving.loaded import LoadedVersion
@@ -16,6 +17,9 @@ from detent.serving.routes import RoutePage
 from detent.serving.scoring import Outcome
 from detent.serving.validate import RowReader
 from detent.serving.versions import Versions
+
+MakeLane = Callable[[LoadedVersion, Told[Any]], Lane[Any]]
+BY_RULE = 0  # in place of a version: the fallback score answered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +34,7 @@ class Endpoint:
     readers: int  # distinct signatures among the versions that may answer; 0: nobody can answer
     entity: str | None  # input field that keeps a caller on one arm
     probability: bool  # labels are 0 or 1
+    score: FallbackScore | None = None  # the answer when no version has one
 
     def reader_for(self, number: int) -> RowReader:
         """Return the reader of a version, or of the one that will step in because this one is not ready."""
@@ -44,8 +49,18 @@ class Endpoint:
 class Endpoints:
     """The newest committed routes, resolved. Ask once per request and keep the answer for its whole life."""
 
-    def __init__(self, page: RoutePage, versions: Versions, entity: Mapping[str, str], known: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        page: RoutePage,
+        versions: Versions,
+        entity: Mapping[str, str],
+        known: tuple[str, ...],
+        *,
+        scores: Mapping[str, FallbackScore] = MappingProxyType({}),
+        lane: MakeLane = Lane,
+    ) -> None:
         self._page, self._versions, self._entity, self._known = page, versions, entity, known
+        self._scores, self._make_lane = scores, lane
         self._lanes: dict[int, Lane[Any]] = {}  # by id() of the loaded version, which the lane keeps alive
         self._told: Told[Any] = _nobody
         self._seen: tuple[int, int] = (-1, -1)
@@ -80,6 +95,10 @@ class Endpoints:
         """Say who is told what models answer; called once, before the first request."""
         self._told = told
 
+    def queued(self) -> int:
+        """Return how many rows wait for their versions."""
+        return sum(lane.queued for lane in self._lanes.values())
+
     def close(self) -> None:
         """Let go of the threads of slow versions."""
         for lane in self._lanes.values():
@@ -106,7 +125,10 @@ class Endpoints:
             self._lanes.pop(gone).close()
 
     def _lane(self, version: LoadedVersion) -> Lane[Any]:
-        return self._lanes.setdefault(id(version), Lane(version, self._told))
+        lane = self._lanes.get(id(version))
+        if lane is None:
+            lane = self._lanes[id(version)] = self._make_lane(version, self._told)
+        return lane
 
     def _endpoint(self, route: Route) -> Endpoint:
         answering = {arm.version for arm in route.arms if arm.weight > 0}
@@ -127,6 +149,7 @@ class Endpoints:
             readers=len(readers),
             entity=self._entity.get(route.endpoint),
             probability=any(version.probability for version in versions.values()),
+            score=self._scores.get(route.endpoint),
         )
 
 

@@ -9,24 +9,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from time import perf_counter
 
 from detent.errors import StoreError
 from detent.records.route import Arm
 from detent.serving.answers import Line
-from detent.serving.assign import choose, propensity
-from detent.serving.counters import FALLBACK, LIVE, Counters
-from detent.serving.endpoints import Endpoint, Endpoints
+from detent.serving.assign import BUCKETS, choose
+from detent.serving.counters import FALLBACK, FORCED, Counters
+from detent.serving.endpoints import BY_RULE, Endpoint, Endpoints
 from detent.serving.identifiers import PredictionIds
 from detent.serving.lanes import LATE, STOPPED, Lane
-from detent.serving.log import LogRow, PredictionLog
+from detent.serving.log import PredictionLog
+from detent.serving.logged import logged_rows
 from detent.serving.problems import BUG, FieldError, Problem, unavailable
 from detent.serving.scoring import Outcome
 from detent.serving.shadows import ShadowRow, Shadows
 from detent.serving.tickets import Item, Ticket
-from detent.serving.validate import LooseRequest, Request, Row, RowReader, invalid
-from detent.store.clock import Clock, iso
+from detent.serving.validate import MAX_SHOWN, LooseRequest, Request, Row, RowReader, invalid
+from detent.store.clock import Clock
 
 LOG = logging.getLogger(__name__)
 
@@ -60,8 +62,12 @@ class Gateway:
             request: typed rows; loose ones when the versions of the endpoint want different inputs.
 
         Raises:
-            Problem: 422 for loose rows that do not fit the version that they are meant for.
+            Problem: 422 for loose rows that do not fit the version that they are meant for, 503 when what can't be
+                logged may not be answered and the log is full.
         """
+        if self._log.refuses:
+            self._counters.add("log_failures")
+            raise _unlogged("the prediction log has reached its bound, and its mode is `audit`")
         if not self._accepted:
             self._now = self._clock.now()
         ticket.now = self._now
@@ -114,27 +120,25 @@ class Gateway:
 
     def _items(self, ticket: Ticket, request: Request) -> list[Item]:
         """Name the rows and choose an arm for each."""
-        endpoint, reader, rows, inputs = ticket.endpoint, request.reader, request.rows, request.inputs
-        route, entities = endpoint.route, request.entities
+        endpoint, reader, rows, entities = ticket.endpoint, request.reader, request.rows, request.entities
+        arm_for = partial(choose, endpoint.route) if request.version is None else _forced(ticket, request.version)
         ids = self._ids.mint(self._now, len(rows), probability=endpoint.probability)
         place = reader.places.get(endpoint.entity) if endpoint.entity is not None else None
         if entities is None and place is None:  # nobody to stick to: every row is its own entity
-            return [
-                Item(ticket, id_, id_, choose(route, id_), reader, row, named)
-                for id_, row, named in zip(ids, rows, inputs, strict=True)
-            ]
+            return [Item(ticket, id_, id_, arm_for(id_), reader, row) for id_, row in zip(ids, rows, strict=True)]
         items = []
         for number, (id_, row) in enumerate(zip(ids, rows, strict=True)):
             value = entities[number] if entities is not None else None
             if value is None and place is not None:
                 value = row[place]
             entity = id_ if value is None else str(value)
-            items.append(Item(ticket, id_, entity, choose(route, entity), reader, row, inputs[number]))
+            items.append(Item(ticket, id_, entity, arm_for(entity), reader, row))
         return items
 
     def _loose_items(self, ticket: Ticket, request: LooseRequest) -> list[Item]:
         """Choose arms first, then read each row with the signature of its own version."""
         endpoint = ticket.endpoint
+        arm_for = partial(choose, endpoint.route) if request.version is None else _forced(ticket, request.version)
         known = {name for version in endpoint.versions.values() for name in version.reader.names}
         ids = self._ids.mint(self._now, len(request.rows), probability=endpoint.probability)
         items: list[Item] = []
@@ -144,13 +148,15 @@ class Gateway:
             if value is None and endpoint.entity is not None:
                 value = loose.get(endpoint.entity)
             entity = id_ if value is None else str(value)
-            arm = choose(endpoint.route, entity)
+            arm = arm_for(entity)
             reader = endpoint.reader_for(arm.version)
             # While two versions want different inputs, callers send those of both; only what none knows is a mistake.
             mine = {name: value for name, value in loose.items() if name in reader.names or name not in known}
             row, wrong = reader.convert(mine, f"inputs[{number}]")
             errors.extend(wrong)
-            items.append(Item(ticket, id_, entity, arm, reader, row, reader.as_dict(row)))
+            items.append(Item(ticket, id_, entity, arm, reader, row))
+            if len(errors) >= MAX_SHOWN:
+                break
         if errors:
             raise invalid(errors)
         return items
@@ -170,6 +176,8 @@ class Gateway:
                         continue
             else:
                 item.rescue = outcome
+            if outcome.score is None:
+                item.rule = _by_rule(item)
             ticket.open -= 1
             if not ticket.open:
                 self._scored.append(ticket)
@@ -188,6 +196,19 @@ class Gateway:
         if not tickets:
             return
         problem = self._write(tickets)
+        if problem is None and self._log.audit:
+            loop = asyncio.get_running_loop()
+            self._log.after_sync(lambda failure: loop.call_soon_threadsafe(self._synced, tickets, failure))
+        else:
+            self._give_out(tickets, problem)
+
+    def _synced(self, tickets: Sequence[Ticket], failure: str) -> None:
+        if failure:
+            self._counters.add("log_failures")
+        self._give_out(tickets, _unlogged(failure) if failure else None)
+
+    def _give_out(self, tickets: Sequence[Ticket], problem: Problem | None) -> None:
+        """Count and answer what is in the log; or say why it can't be."""
         if problem is None:
             self._count(tickets)
         for ticket in tickets:
@@ -196,17 +217,14 @@ class Gateway:
             ticket.done(problem or _answer(ticket))
 
     def _write(self, tickets: Sequence[Ticket]) -> Problem | None:
-        rows = [row for ticket in tickets for row in _log_rows(ticket)]
+        rows, left_out = logged_rows(tickets, self._log)
         try:
-            self._log.append(rows, self._now)
+            if not self._log.append(rows, self._now, left_out=left_out):
+                for ticket in tickets:
+                    ticket.unlogged = True
         except StoreError as error:
             self._counters.add("log_failures")
-            return unavailable(
-                "log-full",
-                what="the prediction can't be logged, so it is not given out",
-                why=error.why,
-                fix="free disk space on the server; nothing was answered that is not in the log",
-            )
+            return _unlogged(error.why)
         return None
 
     def _count(self, tickets: Sequence[Ticket]) -> None:
@@ -218,14 +236,29 @@ class Gateway:
                 outcome, rescue = item.outcome, item.rescue
                 if outcome is None or _unasked(outcome):
                     continue
-                saved = rescue is not None and rescue.score is not None
-                key = ((name, item.arm.version, LIVE), outcome.seconds, outcome.score is None, saved)
+                saved = (rescue is not None and rescue.score is not None) or item.rule is not None
+                key = ((name, item.arm.version, ticket.arm), outcome.seconds, outcome.score is None, saved)
                 counts[key] = counts.get(key, 0) + 1
                 if rescue is not None and fallback is not None:
                     key = ((name, fallback, FALLBACK), rescue.seconds, rescue.score is None, False)
                     counts[key] = counts.get(key, 0) + 1
         for (arm, seconds, failed, saved), number in counts.items():
             self._counters.count(arm, seconds=seconds, error=failed, fallback=saved, times=number)
+
+
+def _forced(ticket: Ticket, version: int) -> Callable[[str], Arm]:
+    """Return what gives every row to one version. Such rows are kept apart: nobody was chosen for them by chance."""
+    ticket.arm, arm = FORCED, Arm(version=version, weight=BUCKETS)
+    return lambda _: arm
+
+
+def _unlogged(why: str) -> Problem:
+    return unavailable(
+        "log-full",
+        what="the prediction can't be logged, so it is not given out",
+        why=why,
+        fix="free disk space on the server; nothing was answered that is not in the log",
+    )
 
 
 def _unasked(outcome: Outcome) -> bool:
@@ -277,42 +310,18 @@ def _line(endpoint: Endpoint, item: Item) -> Line:
         return Line(item.id, item.arm.version, outcome.score)
     if rescue is not None and rescue.score is not None and fallback is not None:
         return Line(item.id, fallback, rescue.score, fallback=True)
+    if item.rule is not None:
+        return Line(item.id, BY_RULE, item.rule, fallback=True)
     return Line(item.id, item.arm.version, None, error="" if outcome is None else outcome.error)
 
 
-def _log_rows(ticket: Ticket) -> Iterator[LogRow]:
-    """Give a row for the chosen version and, when the fallback was asked, one under the arm "fallback"."""
-    time, route = iso(ticket.now), ticket.endpoint.route
-    for item in ticket.items:
-        outcome, rescue = item.outcome, item.rescue
-        if outcome is None or _unasked(outcome):
-            continue
-        saved = rescue is not None and rescue.score is not None
-        served_by = item.arm.version if outcome.score is not None else route.fallback if saved else None
-        yield _log_row(item, time, item.arm, LIVE, served_by, outcome)
-        if rescue is not None and route.fallback is not None:
-            yield _log_row(item, time, Arm(version=route.fallback, weight=item.arm.weight), FALLBACK, served_by, rescue)
-
-
-def _log_row(item: Item, time: str, arm: Arm, name: str, served_by: int | None, outcome: Outcome) -> LogRow:
-    route = item.ticket.endpoint.route
-    return LogRow(
-        id=item.id,
-        time=time,
-        endpoint=route.endpoint,
-        route_seq=route.seq,
-        version=arm.version,
-        served_by=served_by,
-        arm=name,
-        propensity=propensity(arm),
-        entity=item.entity,
-        inputs=item.inputs,
-        score=outcome.score,
-        status="ok" if outcome.score is not None else "error",
-        error=outcome.error,
-        service_seconds=outcome.seconds,
-        request=item.ticket.request,
-    )
+def _by_rule(item: Item) -> float | None:
+    """Return the score that was set for rows that no version could answer; None for those that none was asked for."""
+    rule = item.ticket.endpoint.score
+    if rule is None or item.outcome is None or _unasked(item.outcome):
+        return None
+    place = None if rule.field is None else item.reader.places.get(rule.field)
+    return rule.of(None if place is None else item.row[place])
 
 
 def _copies(items: Sequence[Item]) -> list[ShadowRow]:

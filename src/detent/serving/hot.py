@@ -9,83 +9,116 @@ from __future__ import annotations
 import gzip
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from time import perf_counter
-from typing import NamedTuple
 
 from detent.serving.answers import Line
 from detent.serving.counters import HTTP, Counters
-from detent.serving.endpoints import Endpoints
-from detent.serving.formats.format import Format, Headers, Reply
+from detent.serving.door import Door, nothing
+from detent.serving.endpoints import Endpoint, Endpoints
+from detent.serving.formats.blobs import LENGTH_HEADER
+from detent.serving.formats.format import Headers, Reply
+from detent.serving.formats.pin import is_alone, pinned_reader
 from detent.serving.gateway import Gateway, reader_of
-from detent.serving.paths import ROUTES
+from detent.serving.manage import cross_origin
+from detent.serving.paths import Target, hot_targets
 from detent.serving.problems import BUG, FieldError, Problem
 from detent.serving.tickets import Ticket
+from detent.serving.validate import LooseRequest, Request
 
 LOG = logging.getLogger(__name__)
 READ = frozenset(
-    (b"authorization", b"accept-encoding", b"content-type", b"x-request-timeout-ms", b"x-request-id", b"traceparent")
+    (
+        *(b"authorization", b"accept-encoding", b"content-type", b"x-request-timeout-ms", b"x-request-id"),
+        *(b"traceparent", b"origin", b"x-detent-version", LENGTH_HEADER),
+    )
 )
-LONGEST_SECONDS = 30.0  # that a caller may wait, whatever it asks for
 _WORTH_COMPRESSING = 8 << 10  # bytes
 _TIMEOUT, _ID, _TRACE = b"x-request-timeout-ms", b"x-request-id", b"traceparent"
+_KEY, _ORIGIN, _VERSION = b"authorization", b"origin", b"x-detent-version"
+_UNLOGGED = (b"x-detent-log", b"dropped")
 _LONGEST_ID = 128  # characters of a caller's own request id that are kept
-
-
-class Target(NamedTuple):
-    """Where a predict request goes."""
-
-    name: str  # endpoint
-    format: Format
 
 
 class Hot:
     """Answers predict requests of one process."""
 
-    def __init__(self, gateway: Gateway, endpoints: Endpoints, counters: Counters) -> None:
+    def __init__(
+        self,
+        gateway: Gateway,
+        endpoints: Endpoints,
+        counters: Counters,
+        door: Door,
+        origins: frozenset[bytes] = frozenset(),
+    ) -> None:
+        """`origins` are the web pages whose scripts may read answers; others' browsers keep them from that."""
         self._gateway, self._endpoints, self._counters = gateway, endpoints, counters
+        self._door, self._origins = door, origins
         self._seen: object = None
         self._targets: dict[bytes, Target] = {}
+        self.in_flight = 0  # requests that are not answered yet
 
     def targets(self) -> Mapping[bytes, Target]:
         """Return what each predict path leads to, for the endpoints of the newest routes."""
         table = self._endpoints.table()
         if table is not self._seen:
-            self._targets = {
-                rule.path.replace("{endpoint}", name).encode(): Target(name, rule.format)
-                for rule in ROUTES
-                if rule.format is not None
-                for name in table
-            }
+            self._targets = hot_targets({name: endpoint.versions.keys() for name, endpoint in table.items()})
             self._seen = table
         return self._targets
 
     def ask(self, target: Target, body: bytes, headers: Headers, done: Callable[[Reply], None]) -> None:
-        """Answer a request by somebody who may ask; `body` is not compressed.
+        """Answer a request; `body` is not compressed.
 
         `done` is called once, now or in a later turn of the event loop.
         """
-        began = perf_counter()
+        began, leave = perf_counter(), nothing
+        self.in_flight += 1
         try:
             endpoint = self._endpoints.find(target.name)
-            seconds = _seconds(headers[_TIMEOUT]) if _TIMEOUT in headers else LONGEST_SECONDS
-            request = target.format.read(endpoint, reader_of(endpoint), body, headers)
+            seconds = self._door.timeout
+            if _TIMEOUT in headers:
+                wanted = "whole milliseconds, such as 500"
+                seconds = min(seconds, _number(headers[_TIMEOUT], _TIMEOUT, wanted) / 1000)
+            leave = self._door.enter(endpoint, headers.get(_KEY), seconds, began, self.in_flight)
+            request = self._read(target, endpoint, body, headers)
 
             def answered(answer: Sequence[Line] | Problem) -> None:
+                leave()
+                self.in_flight -= 1
                 if isinstance(answer, Problem):
                     done(self.refuse(target, answer, began, headers))
                     return
                 reply = target.format.write(endpoint, request, answer)
-                self._counters.count((target.name, 0, HTTP), seconds=perf_counter() - began)
-                done(_finished(reply, headers))
+                failed = reply.status >= 500  # rows without a score, in a protocol that can't say so
+                self._counters.count((target.name, 0, HTTP), seconds=perf_counter() - began, error=failed)
+                if ticket.unlogged:
+                    reply = reply._replace(headers=(*reply.headers, _UNLOGGED))
+                done(_finished(reply, headers, self._origins))
 
             ticket = Ticket(endpoint, began + seconds, _request_id(headers) if headers else "", answered)
             self._gateway.accept(ticket, request)
         except Problem as problem:
+            leave()
+            self.in_flight -= 1
             done(self.refuse(target, problem, began, headers))
         except Exception:
+            self.in_flight -= 1
             # The edge of the process: a bug of ours must not show a stack trace to a caller, nor end the worker.
             LOG.exception("action=answer endpoint=%s", target.name[:200])
+            leave()
             done(self.refuse(target, BUG, began, headers))
+
+    def _read(self, target: Target, endpoint: Endpoint, body: bytes, headers: Headers) -> Request | LooseRequest:
+        """Read the rows; a version that the caller names is for testers while others answer there too."""
+        if _VERSION not in headers:
+            request = target.format.read(endpoint, reader_of(endpoint), body, headers)
+        else:
+            version = _number(headers[_VERSION], _VERSION, "a version's number, such as 3")
+            request = target.format.read(endpoint, pinned_reader(endpoint, version), body, headers)
+            request = replace(request, version=version)
+        if request.version is not None and not is_alone(endpoint, request.version):
+            self._door.admit_tester(headers.get(_KEY))
+        return request
 
     def refuse(self, target: Target, problem: Problem, began: float, headers: Headers) -> Reply:
         """Return and count the answer to a request that can't be answered as asked."""
@@ -98,25 +131,26 @@ class Hot:
             error=reply.status >= 500,
             fallback=400 <= reply.status < 500,
         )
-        return _finished(reply, headers)
+        return _finished(reply, headers, self._origins)
 
 
-def _seconds(text: bytes) -> float:
-    """Return how long the caller waits.
+def _number(text: bytes, header: bytes, wanted: str) -> int:
+    """Return a header's whole number.
 
     Raises:
-        Problem: 400 for a header that is no number of milliseconds.
+        Problem: 400 when it is none.
     """
     if not text.isdigit() or len(text) > 9:
+        name = header.decode()
         raise Problem(
             400,
             "bad-header",
-            what="the header x-request-timeout-ms is no number",
-            why=f"it is {text[:40].decode('latin-1')!r}; whole milliseconds are expected",
-            fix="send for example `x-request-timeout-ms: 500`, or leave the header out",
-            errors=(FieldError(field=_TIMEOUT.decode(), message="it must be whole milliseconds"),),
+            what=f"the header {name} is no number",
+            why=f"it is {text[:40].decode('latin-1')!r}; it takes {wanted}",
+            fix=f"correct {name}, or leave it out",
+            errors=(FieldError(field=name, message=f"it takes {wanted}"),),
         )
-    return min(LONGEST_SECONDS, int(text) / 1000)
+    return int(text)
 
 
 def _request_id(headers: Headers) -> str:
@@ -133,10 +167,10 @@ def _printable(value: bytes) -> str:
     return text if len(text) <= _LONGEST_ID and text.isascii() and text.isprintable() else ""
 
 
-def _finished(reply: Reply, headers: Headers) -> Reply:
-    """Compress a large answer for who takes that, and give the caller's own request id back."""
+def _finished(reply: Reply, headers: Headers, origins: frozenset[bytes]) -> Reply:
+    """Compress a large answer for who takes that, give the caller's own request id back, and name its web page."""
     body = reply.body
-    if len(body) < _WORTH_COMPRESSING and _ID not in headers:
+    if len(body) < _WORTH_COMPRESSING and _ID not in headers and _ORIGIN not in headers:
         return reply
     more: tuple[tuple[bytes, bytes], ...] = ()
     if len(body) >= _WORTH_COMPRESSING and b"gzip" in headers.get(b"accept-encoding", b""):
@@ -145,4 +179,6 @@ def _finished(reply: Reply, headers: Headers) -> Reply:
     given = headers.get(_ID)
     if given is not None and _printable(given):
         more = (*more, (_ID, given))
+    if headers.get(_ORIGIN) in origins:
+        more = (*more, *cross_origin(headers[_ORIGIN]))
     return reply._replace(body=body, headers=(*reply.headers, *more)) if more else reply

@@ -1,7 +1,7 @@
 """The calls of one version: rows that wait together share one, and a slow version's calls leave the event loop free.
 
 There is no window and no timer. While a call runs, what arrives waits and makes the next one; nothing waits for
-company.
+company. A version that fails again and again is not asked for a while (`breaker`).
 """
 
 from __future__ import annotations
@@ -15,19 +15,25 @@ from functools import partial
 from time import perf_counter
 from typing import Generic, TypeVar
 
+from detent.serving.breaker import CLOSED, Breaker
 from detent.serving.loaded import INLINE_SECONDS, LoadedVersion
-from detent.serving.scoring import Outcome, score
+from detent.serving.scoring import MAX_ERROR, Outcome, score
 from detent.serving.validate import Row
 
 CALL_SECONDS = 10.0  # that a call in the thread may take, whatever its callers say
 _MOST_STUCK = 2  # calls that hang, above which no other is begun
+LONGEST_SECONDS = 30.0  # that a caller may wait, whatever it asks for
+_FULL = 0.9  # share of the time limit that rows may wait; more would be too late
+_RECENT = 0.2  # weight of the newest call in how much slower than measured calls are
 _DEMOTED = 5  # calls in a row that are far slower than measured, after which a version goes into a thread
 LATE = Outcome(None, "the request's deadline had passed before the model was free", 0.0)
+FULL = Outcome(None, "not asked: too many rows wait for this version", 0.0)
 STUCK = Outcome(None, "the model hangs: earlier calls of it have not ended", 0.0)
 STOPPED = Outcome(None, "the server is stopping", 0.0)
 
 T = TypeVar("T")  # whatever a row belongs to; handed back with its outcome
 Told = Callable[[Sequence[T], Sequence[Outcome]], None]
+Changed = Callable[[LoadedVersion, str], None]  # told the state of a version's breaker when it changes
 
 
 @dataclass(slots=True)
@@ -51,54 +57,94 @@ class _Call(Generic[T]):
 class Lane(Generic[T]):
     """One version's queue. All methods are called on the event loop's thread."""
 
-    def __init__(self, version: LoadedVersion, told: Told[T]) -> None:
+    def __init__(
+        self, version: LoadedVersion, told: Told[T], *, timeout: float = LONGEST_SECONDS, changed: Changed | None = None
+    ) -> None:
+        """`timeout` (seconds): rows that would have to wait longer are not taken."""
         self.version = version
-        self._told = told
+        self.busy = False  # a call is under way in the thread, or the next one is scheduled
+        self._told, self._timeout, self._changed = told, timeout, changed
+        self._breaker = Breaker()
         self._pace = version.pace
         self._inline = version.pace.inline
         self._waiting: deque[_Waiting[T]] = deque()
-        self._busy = False  # a call is under way in the thread, or the next one is scheduled
         self._thread: ThreadPoolExecutor | None = None
         self._slow = 0
         self._stuck = 0  # calls that were left behind and have not ended
+        self._drag = 1.0  # how much slower calls in the thread are than they were measured
+        self._free = 0.0  # perf_counter() at which the call that is under way should end
+        self._closing = False
 
     @property
     def wait(self) -> float:
-        """Seconds until a row that is asked now would be answered, as far as measurements tell."""
-        return (len(self._waiting) + (self._pace.rows if self._busy else 0) + 1) * self._pace.per_row
+        """Seconds until a row that is asked now would be answered, as far as measurements tell.
+
+        Nothing for a version that is not asked at present: its rows go elsewhere at once.
+        """
+        if self._breaker.state != CLOSED:
+            return 0.0
+        pace = self._pace
+        calls, rest = divmod(len(self._waiting) + 1, pace.rows)
+        ahead = calls * pace.seconds(pace.rows) + (pace.seconds(rest) if rest else 0.0)
+        return ahead * self._drag + (max(0.0, self._free - perf_counter()) if self.busy else 0.0)
+
+    @property
+    def queued(self) -> int:
+        """Rows that wait for the call that is under way to end."""
+        return len(self._waiting)
 
     def ask(self, items: Sequence[T], rows: Sequence[Row], deadlines: Sequence[float]) -> None:
         """Score rows and tell each item's outcome: before this returns when the version is quick and idle."""
-        if self._inline and not self._busy and len(items) <= self._pace.rows:
+        if self._breaker.state != CLOSED:
+            tried = int(self._breaker.admits(perf_counter()))
+            self._short_circuit(items[tried:])
+            items, rows, deadlines = items[:tried], rows[:tried], deadlines[:tried]
+        elif self.busy and self.wait > _FULL * self._timeout:
+            self._told(items, [FULL] * len(items))
+            return
+        if not items:
+            return
+        if self._inline and not self.busy and len(items) <= self._pace.rows:
             self._told(items, self._call(rows))
             return
         self._waiting.extend(map(_Waiting, items, rows, deadlines))
-        if not self._busy:
+        if not self.busy:
             self._next()
 
     def close(self) -> None:
-        """Let go of the thread; a call that is under way ends by itself."""
+        """Let go of the thread once what waits is answered; a call that is under way ends by itself."""
+        self._closing = True
+        if not self.busy:
+            self._let_go()
+
+    def _let_go(self) -> None:
         if self._thread is not None:
-            self._thread.shutdown(wait=False, cancel_futures=True)
+            self._thread.shutdown(wait=False)
+            self._thread = None
 
     def _next(self) -> None:
         batch = self._take()
         if not batch:
-            self._busy = False
+            self.busy = False
+            self._breaker.gave_up()  # the row to try with came too late
+            if self._closing:
+                self._let_go()
             return
-        self._busy = True
+        self.busy = True
         loop, rows = asyncio.get_running_loop(), [one.row for one in batch]
         if self._inline:
             self._tell(batch, self._call(rows))
             loop.call_soon(self._next)  # requests that arrived meanwhile are read first
             return
         if self._stuck >= _MOST_STUCK:
+            self._note(0, STUCK.error)
             self._tell(batch, [STUCK] * len(batch))
             loop.call_soon(self._next)
             return
         if self._thread is None:
             self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"version-{self.version.number}")
         call = _Call(batch, perf_counter())
+        self._free = call.began + self._pace.seconds(len(rows)) * self._drag
         future = loop.run_in_executor(self._thread, score, self.version, rows)
         future.add_done_callback(partial(self._thread_done, call))
         self._watch(call)
@@ -112,6 +158,10 @@ class Lane(Generic[T]):
         if call.abandoned:
             self._stuck -= 1
         else:
+            ratio = (perf_counter() - call.began) / max(self._pace.seconds(len(call.batch)), 1e-6)
+            self._drag += _RECENT * (ratio - self._drag)
+            if not done.cancelled():
+                self._judge(outcomes)
             self._next()
 
     def _watch(self, call: _Call[T]) -> None:
@@ -132,9 +182,8 @@ class Lane(Generic[T]):
             return
         # A thread can't be ended. It is left behind, and what waits goes to a new one; two are enough to give up.
         call.abandoned, self._stuck = True, self._stuck + 1
-        if self._thread is not None:
-            self._thread.shutdown(wait=False)
-            self._thread = None
+        self._note(0, f"a call has not ended after {taken:.3g} s")
+        self._let_go()
         self._next()
 
     def _take(self) -> list[_Waiting[T]]:
@@ -153,7 +202,31 @@ class Lane(Generic[T]):
         slow = perf_counter() - began > max(2 * self._pace.per_row * len(rows), 5 * INLINE_SECONDS)
         self._slow = self._slow + 1 if slow else 0
         self._inline = self._inline and self._slow < _DEMOTED
+        self._judge(outcomes)
         return outcomes
+
+    def _judge(self, outcomes: Sequence[Outcome]) -> None:
+        """Tell the breaker about a call: it failed when at least half of its rows did.
+
+        By calls and not by rows: one request with many bad rows must not take a version from everybody else.
+        """
+        failed = [outcome for outcome in outcomes if outcome.score is None]
+        self._note(len(outcomes) - 2 * len(failed), failed[-1].error if failed else "")
+
+    def _note(self, good: int, why: str) -> None:
+        breaker, before = self._breaker, self._breaker.state
+        if good > 0:
+            breaker.succeeded()
+        else:
+            breaker.failed(perf_counter(), why)
+        if breaker.state != before and self._changed is not None:
+            self._changed(self.version, breaker.state)
+
+    def _short_circuit(self, items: Sequence[T]) -> None:
+        """Answer for a version that is not asked; with what was seen of it, for who reads the log."""
+        if items:
+            error = f"not asked: the circuit breaker is {self._breaker.state} ({self._breaker.reason})"
+            self._told(items, [Outcome(None, error[:MAX_ERROR], 0.0)] * len(items))
 
     def _tell(self, batch: Sequence[_Waiting[T]], outcomes: Sequence[Outcome]) -> None:
         for one in batch:

@@ -27,6 +27,10 @@ class Pace:
         """Seconds that a row costs in a full batch; what waits in front is so many times that long."""
         return next(seconds / rows for rows, seconds in self.curve if rows == self.rows)
 
+    def seconds(self, rows: int) -> float:
+        """Seconds of a call with so many rows: those of the next larger one that was measured."""
+        return next((seconds for size, seconds in self.curve if size >= rows), self.curve[-1][1])
+
 
 UNMEASURED = Pace(((1, 0.0), (64, 0.0)), 64)
 

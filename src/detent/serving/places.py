@@ -38,3 +38,13 @@ def segments(state: Path) -> Path:
 def prediction_key(state: Path) -> Path:
     """Return the secret that makes prediction ids unforgeable."""
     return state / "keys" / "predictions.key"
+
+
+def key_page(state: Path) -> Path:
+    """Return the shared page with the API keys."""
+    return state / "serving" / "keys.page"
+
+
+def meters(state: Path) -> Path:
+    """Return the shared file with what each API key has used of its limits."""
+    return state / "serving" / "meters"

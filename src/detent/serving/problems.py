@@ -45,15 +45,18 @@ class Problem(DetentError):
 
 def render(problem: Problem) -> bytes:
     """Return the body of the answer."""
-    return msgspec.json.encode(
-        {
-            "type": f"urn:detent:problem:{problem.kind}",
-            "title": problem.what,
-            "status": problem.status,
-            "detail": f"{problem.why}; {problem.fix}",
-            "errors": [{"field": error.field, "message": error.message} for error in problem.errors],
-        }
-    )
+    return msgspec.json.encode(fields_of(problem))
+
+
+def fields_of(problem: Problem) -> dict[str, object]:
+    """Return the members of a problem+json object."""
+    return {
+        "type": f"urn:detent:problem:{problem.kind}",
+        "title": problem.what,
+        "status": problem.status,
+        "detail": f"{problem.why}; {problem.fix}",
+        "errors": [{"field": error.field, "message": error.message} for error in problem.errors],
+    }
 
 
 def unavailable(kind: str, *, what: str, why: str, fix: str) -> Problem:

@@ -74,7 +74,8 @@ class FastProtocol(HttpToolsProtocol):
         self._target: Target | None = None  # of the message that is being read, when it takes the short way
         self._wanted: dict[bytes, bytes] = {}
         self._heads: list[tuple[bytes, bytes]] = []
-        self._head_bytes = 0
+        self._head_bytes = 0  # of the message's head, in reads before this one
+        self._fed = 0  # bytes of this read
         self._parts: list[bytes] = []
         self._in_head = self._in_body = False
         self._waiting: deque[_Pending] = deque()
@@ -104,6 +105,7 @@ class FastProtocol(HttpToolsProtocol):
         """Read requests. One that is not complete yet gets a timer; most arrive in one piece and need none."""
         if self._refused:
             return
+        self._fed = len(data)
         super().data_received(data)
         if self._in_head or self._in_body:
             self._head_bytes += len(data)
@@ -146,6 +148,8 @@ class FastProtocol(HttpToolsProtocol):
         if self._timer is not None:  # for the headers; a body gets another one
             self._timer.cancel()
             self._timer = None
+        if self._head_bytes + self._fed > MAX_HEADERS and self._head_size() > MAX_HEADERS:
+            self._refuse(_HEADERS_TOO_LARGE)
         if self._refused:
             return
         target = self.hot.targets().get(self.url) if self.fast else None
@@ -199,6 +203,9 @@ class FastProtocol(HttpToolsProtocol):
             self.cycle.keep_alive = False
         elif not self.transport.is_closing():
             self.loop.call_later(LINGER, self._close_idle)
+
+    def _head_size(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self._heads)
 
     def _is_plain(self) -> bool:
         """True for a request with a simple body, of somebody who may ask, with nothing but short requests before it."""

@@ -23,7 +23,7 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
 
     score: float | None  # None: it failed
     error: str  # "" when it answered
-    seconds: float  # this row's share of the time inside the model
+    seconds: float  # of the call that it was scored in: what its caller waited for, however many rows shared it
 
 
 def score(version: LoadedVersion, rows: Sequence[Row]) -> list[Outcome]:
@@ -42,12 +42,12 @@ def _call(version: LoadedVersion, rows: Sequence[Row]) -> list[Outcome] | None:
         scores = version.predictor.predict(version.reader.columns(rows))
     except Exception:  # noqa: BLE001 - a model may raise anything; every row is tried alone next
         return None
-    share = (perf_counter() - began) / len(rows)
+    seconds = perf_counter() - began
     if len(scores) != len(rows):
         return None
     if _is_sound(version, scores):
-        return [Outcome(value, "", share) for value in scores.tolist()]
-    return [_judge(version, value, share) for value in scores.tolist()]
+        return [Outcome(value, "", seconds) for value in scores.tolist()]
+    return [_judge(version, value, seconds) for value in scores.tolist()]
 
 
 def _is_sound(version: LoadedVersion, scores: NDArray[np.float64]) -> bool:

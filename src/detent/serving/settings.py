@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
+
+from detent.records.front import FallbackScore
+from detent.records.log import LogPlan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,9 +29,19 @@ class WorkerSettings:
     api_key_digest: str | None = None  # sha256 of the API key, hex; None: predict and metrics are open
     life: str = ""  # tells this process from an earlier one: in a container, process ids repeat
     parent: int = 0  # process id of the supervisor; the worker ends when it is gone. 0: nobody's child
+    log: LogPlan = field(default_factory=LogPlan)
     log_bytes: int = 16 << 20  # size at which a segment of the prediction log is sealed
     grace: float = 10.0  # seconds that requests in flight get at a stop
     fast_path: bool = True  # False: every request goes through ASGI; the answers are the same
+    workers: int = 1  # processes of this server: they share the limits of keys
+    timeout: float = 30.0  # seconds that a caller waits at most
+    most_open: int = 1024  # requests that may wait for their answers at once
+    scores: tuple[tuple[str, FallbackScore], ...] = ()  # (endpoint, the answer when no version has one)
+    manage_listener: int | None = None  # inherited descriptor of the management port; None: there is none
+    hidden: tuple[str, ...] = ()  # accesses of `paths.Rule` that the public port does not answer
+    certificate: str | None = None  # file with the certificate chain of the public port; None: plain HTTP
+    private_key: str | None = None  # file with its key
+    origins: tuple[str, ...] = ()  # web pages whose scripts may ask
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,9 +57,18 @@ class SupervisorSettings:
     entity: tuple[tuple[str, str], ...] = ()
     clock_file: Path | None = None
     api_key_digest: str | None = None
+    log: LogPlan = field(default_factory=LogPlan)
     log_bytes: int = 16 << 20
     grace: float = 10.0
     fast_path: bool = True
+    timeout: float = 30.0
+    most_open: int = 1024
+    scores: tuple[tuple[str, FallbackScore], ...] = ()
+    manage: tuple[str, int] | None = None  # host and port for those who run the server; None: one port for all
+    hidden: tuple[str, ...] = ()
+    certificate: str | None = None
+    private_key: str | None = None
+    origins: tuple[str, ...] = ()
     entry: tuple[str, ...] = (sys.executable, "-m", "detent.serving.entry")  # gets the settings as last argument
 
     @property
@@ -54,7 +76,7 @@ class SupervisorSettings:
         """Number of worker processes."""
         return self.workers or len(os.sched_getaffinity(0))
 
-    def worker(self, slot: int, listener: int, life: str = "") -> WorkerSettings:
+    def worker(self, slot: int, listener: int, life: str = "", manage: int | None = None) -> WorkerSettings:
         """Return the settings of one life of the worker in a slot."""
         return WorkerSettings(
             state=str(self.state),
@@ -69,9 +91,19 @@ class SupervisorSettings:
             api_key_digest=self.api_key_digest,
             life=life,
             parent=os.getpid(),
+            log=self.log,
             log_bytes=self.log_bytes,
             grace=self.grace,
             fast_path=self.fast_path,
+            workers=self.slots,
+            timeout=self.timeout,
+            most_open=self.most_open,
+            scores=self.scores,
+            manage_listener=manage,
+            hidden=self.hidden,
+            certificate=self.certificate,
+            private_key=self.private_key,
+            origins=self.origins,
         )
 
 

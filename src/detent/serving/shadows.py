@@ -15,10 +15,11 @@ from datetime import datetime
 from detent.errors import StoreError
 from detent.serving.counters import SHADOW, Counters
 from detent.serving.endpoints import Endpoint
-from detent.serving.log import LogRow, PredictionLog
+from detent.serving.log import PredictionLog
+from detent.serving.logged import microseconds
 from detent.serving.scoring import Outcome, score
 from detent.serving.validate import Row, RowReader
-from detent.store.clock import iso
+from detent.store.turns import LogRow
 
 MAX_WAITING = 20_000  # rows
 
@@ -87,14 +88,11 @@ class Shadows:
         endpoint, lost = job.endpoint, 0
         for number in endpoint.route.shadows:
             outcomes = _outcomes(endpoint, number, job.rows)
-            predictions = [
-                _prediction(endpoint, number, row, outcome, job.now)
-                for row, outcome in zip(job.rows, outcomes, strict=True)
-            ]
+            rows, left_out = _rows(self._log, job, number, outcomes)
             try:
-                self._log.append(predictions, job.now)
+                self._log.append(rows, job.now, left_out=left_out)
             except StoreError:
-                lost += len(predictions)
+                lost += len(job.rows)
                 continue
             for outcome in outcomes:
                 key = (endpoint.route.endpoint, number, SHADOW)
@@ -121,20 +119,20 @@ def _outcomes(endpoint: Endpoint, number: int, rows: Sequence[ShadowRow]) -> lis
     return outcomes
 
 
-def _prediction(endpoint: Endpoint, number: int, row: ShadowRow, outcome: Outcome, now: datetime) -> LogRow:
-    return LogRow(
-        id=row.id,
-        time=iso(now),
-        endpoint=endpoint.route.endpoint,
-        route_seq=endpoint.route.seq,
-        version=number,
-        served_by=None,
-        arm=SHADOW,
-        propensity=1.0,
-        entity=row.entity,
-        inputs=row.reader.as_dict(row.row),
-        score=outcome.score,
-        status="ok" if outcome.score is not None else "error",
-        error=outcome.error,
-        service_seconds=outcome.seconds,
-    )
+def _rows(log: PredictionLog, job: _Job, number: int, outcomes: Sequence[Outcome]) -> tuple[list[LogRow], int]:
+    """Return what a shadow said as it is logged, and how many rows are not in the sample."""
+    endpoint, time, rows = job.endpoint, microseconds(job.now), list[LogRow]()
+    route = endpoint.route
+    for row, outcome in zip(job.rows, outcomes, strict=True):
+        if not log.everything and not log.wants(row.id):
+            continue
+        shape = log.shapes.of(row.reader)
+        rows.append(
+            LogRow(
+                row.id, time, route.endpoint, route.seq, number, None, SHADOW, 1.0,
+                log.shapes.entity(endpoint.entity, row.entity), shape.number,
+                row.row if shape.mask is None else shape.mask(row.row),
+                outcome.score, outcome.error, outcome.seconds, "",
+            )
+        )  # fmt: skip
+    return rows, len(job.rows) - len(rows)

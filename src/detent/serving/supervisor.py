@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from detent.errors import BusyError, DetentError, StoreError
-from detent.serving import acknowledge, places
+from detent.serving import acknowledge, keyring, places
 from detent.serving.counters import MAX_ENDPOINT, read_numbers
 from detent.serving.identifiers import load_or_create_key
 from detent.serving.routes import RoutePage
 from detent.serving.settings import SupervisorSettings, to_argument
+from detent.serving.sockets import address_of, listeners
 
 LOG = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.02
@@ -29,9 +30,10 @@ _HEALTHY_SECONDS = 10.0  # a worker that lived this long starts over with the fi
 class _Slot:
     """One place for a worker: a listening socket that stays, and the process that answers on it now."""
 
-    def __init__(self, number: int, listener: socket.socket) -> None:
+    def __init__(self, number: int, listener: socket.socket, manage: socket.socket | None) -> None:
         self.number = number
         self.listener = listener
+        self.manage = manage  # the same for the management port
         self.process: subprocess.Popen[bytes] | None = None
         self.life = ""  # of the process
         self.started = 0.0
@@ -66,8 +68,13 @@ class Supervisor:
     @property
     def address(self) -> str:
         """Where to send requests: `http://host:port`. Known after `start`."""
-        host, port = self._slots[0].listener.getsockname()[:2]
-        return f"http://{host}:{port}"
+        return address_of(self._slots[0].listener, secure=self._settings.certificate is not None)
+
+    @property
+    def manage_address(self) -> str:
+        """Where those who run the server ask it; the same as `address` when there is one port for all."""
+        manage = self._slots[0].manage
+        return self.address if manage is None else address_of(manage)
 
     def start(self, timeout: float = 60.0) -> None:
         """Bind the port, start the workers, and return when each of them has followed the present routes.
@@ -79,9 +86,10 @@ class Supervisor:
         state = self._settings.state
         page = RoutePage(places.route_page(state))
         load_or_create_key(places.prediction_key(state))
+        keyring.open_page(state).make()
         for folder in (places.worker_logs(state), places.acknowledgements(state)):
             folder.mkdir(parents=True, exist_ok=True)
-        self._slots = [_Slot(number, listener) for number, listener in enumerate(_listeners(self._settings))]
+        self._slots = self._bind()
         try:
             for slot in self._slots:
                 self._spawn(slot)
@@ -114,6 +122,8 @@ class Supervisor:
         for slot in self._slots:
             slot.process = None
             slot.listener.close()
+            if slot.manage is not None:
+                slot.manage.close()
 
     def restart(self, timeout: float = 60.0) -> None:
         """Replace every worker by a fresh process, one after the other, for new code or a new environment.
@@ -205,14 +215,29 @@ class Supervisor:
                 return waiting
             time.sleep(_LOOK_SECONDS / 4)
 
+    def _bind(self) -> list[_Slot]:
+        """Take the ports."""
+        settings = self._settings
+        public = listeners(settings.host, settings.port, settings.slots, key="serving.port", patience=settings.grace)
+        manage: list[socket.socket] = []
+        if settings.manage is not None:
+            host, port = settings.manage
+            try:
+                manage = listeners(host, port, settings.slots, key="serving.manage.port", patience=settings.grace)
+            except BusyError:
+                for listener in public:
+                    listener.close()
+                raise
+        return [_Slot(number, listener, manage[number] if manage else None) for number, listener in enumerate(public)]
+
     def _spawn(self, slot: _Slot) -> None:
-        descriptor = slot.listener.fileno()
+        descriptor, manage = slot.listener.fileno(), None if slot.manage is None else slot.manage.fileno()
         life = secrets.token_hex(8)
-        argument = to_argument(self._settings.worker(slot.number, descriptor, life))
+        argument = to_argument(self._settings.worker(slot.number, descriptor, life, manage))
         with _open_log(places.worker_logs(self._settings.state) / f"{slot.number}.log") as log:
             slot.process = subprocess.Popen(
                 [*self._settings.entry, argument],
-                pass_fds=(descriptor,),
+                pass_fds=(descriptor,) if manage is None else (descriptor, manage),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -257,54 +282,6 @@ def _end(process: subprocess.Popen[bytes] | None, seconds: float) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-
-
-def _listeners(settings: SupervisorSettings) -> list[socket.socket]:
-    """Bind one socket per slot to one port; the kernel spreads new connections over them."""
-    sockets: list[socket.socket] = []
-    port = settings.port
-    try:
-        _refuse_shared_port(settings)
-        for _ in range(settings.slots):
-            listener = socket.socket(_family(settings.host), socket.SOCK_STREAM)
-            sockets.append(listener)
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            listener.bind((settings.host, port))
-            listener.listen(2048)
-            port = listener.getsockname()[1]
-    except OSError as error:
-        for listener in sockets:
-            listener.close()
-        raise BusyError(
-            what=f"the port {settings.host}:{settings.port} can't be used",
-            why=f"the operating system says: {error.strerror or error}",
-            fix="stop the other server, or choose another `serving.port`",
-        ) from error
-    return sockets
-
-
-def _refuse_shared_port(settings: SupervisorSettings) -> None:
-    """Raise OSError when somebody listens on the port: with SO_REUSEPORT, binding would share it without a word.
-
-    Workers of a supervisor that was killed let go of it once they have answered what they had, so it is waited for.
-    """
-    deadline = time.monotonic() + settings.grace
-    while settings.port:
-        with socket.socket(_family(settings.host), socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((settings.host, settings.port))
-            except OSError:
-                if time.monotonic() > deadline:
-                    raise
-            else:
-                return
-        time.sleep(_LOOK_SECONDS)
-
-
-def _family(host: str) -> socket.AddressFamily:
-    return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
 def _acknowledged(folder: Path, slot: _Slot, seq: int) -> bool:

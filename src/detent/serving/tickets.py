@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any
 
 import msgspec
 
 from detent.records.route import Arm
 from detent.serving.answers import Line
+from detent.serving.counters import LIVE
 from detent.serving.endpoints import Endpoint
 from detent.serving.problems import Problem
 from detent.serving.scoring import Outcome
@@ -25,9 +25,11 @@ class Ticket(msgspec.Struct):
     deadline: float  # `perf_counter()` after which nobody waits for the answer; rows are not scored after it
     request: str  # what the caller calls its request; "" when it has no name for it
     done: Done
+    arm: str = LIVE  # FORCED when the caller named the version
     now: datetime = datetime.min  # when it was accepted
     items: Sequence[Item] = ()
     open: int = 0  # rows without a final outcome
+    unlogged: bool = False  # the log is full: this was answered, and it is not in there
 
 
 class Item(msgspec.Struct):
@@ -39,6 +41,6 @@ class Item(msgspec.Struct):
     arm: Arm
     reader: RowReader  # of the signature that `row` was read with
     row: Row
-    inputs: Any  # the row as it is logged: a struct or a mapping by field name
     outcome: Outcome | None = None  # of the chosen version
     rescue: Outcome | None = None  # of the fallback, when it was asked
+    rule: float | None = None  # the score that was set for rows that no version could answer

@@ -8,8 +8,9 @@ merely written in another way (`2.0` for an integer). Of a key that stands twice
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Annotated, Any
 
 import msgspec
@@ -23,7 +24,7 @@ MAX_TEXT = 10_000  # characters of one string
 MAX_SHOWN = 20  # errors told about one request
 MAX_NUMBER = 3.4028234663852886e38  # models compute in float32: beyond this a number would become infinite
 _LEAST, _MOST = -(2**63), 2**63 - 1
-_KINDS: dict[str, Any] = {
+KINDS: dict[str, Any] = {
     NUMBER: Annotated[float, msgspec.Meta(ge=-MAX_NUMBER, le=MAX_NUMBER)],
     INTEGER: Annotated[int, msgspec.Meta(ge=_LEAST, le=_MOST)],
     STRING: Annotated[str, msgspec.Meta(max_length=MAX_TEXT)],
@@ -41,8 +42,9 @@ class Request:
 
     reader: RowReader  # of the signature that the rows were read with
     rows: list[Row]
-    inputs: Sequence[Any]  # the same rows by field name, as they are logged: structs or mappings
     entities: list[str | int | None] | None  # one per row, when the caller named them beside the inputs
+    version: int | None = None  # the only version that may answer, when the caller names one
+    wish: Any = None  # what the format that read the request needs to write its answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,8 @@ class LooseRequest:
 
     rows: list[dict[str, Any]]
     entities: list[str | int | None] | None
+    version: int | None = None
+    wish: Any = None
 
 
 class RowReader:
@@ -70,6 +74,7 @@ class RowReader:
             forbid_unknown_fields=True,
             kw_only=True,
         )
+        self.row_type: type[msgspec.Struct] = row
         self._body = msgspec.defstruct(
             "Body",
             [
@@ -92,19 +97,14 @@ class RowReader:
             return self._read_slowly(body, str(error))
         if decoded.entities is not None and len(decoded.entities) != len(decoded.inputs):
             raise invalid([_entity_count(len(decoded.entities), len(decoded.inputs))])
-        inputs = decoded.inputs
-        return Request(self, list(map(msgspec.structs.astuple, inputs)), inputs, decoded.entities)
+        return Request(self, list(map(msgspec.structs.astuple, decoded.inputs)), decoded.entities)
 
     def convert(self, row: Mapping[str, Any], spot: str) -> tuple[Row, list[FieldError]]:
         """Return the typed values of one loose row, and what is wrong with it; `spot` is its name in messages."""
-        errors = [
-            FieldError(field=f"{spot}.{name}", message=f"unknown field; {did_you_mean(str(name), self.names)}")
-            for name in row
-            if name not in self._known
-        ]
+        errors = [] if row.keys() <= self._known else unknown(row, self.names, f"{spot}.")
         values: list[Any] = []
         for field in self._fields:
-            value, message = _value(field, row.get(field.name), missing=field.name not in row)
+            value, message = typed_value(field, row.get(field.name), missing=field.name not in row)
             values.append(value)
             if message:
                 errors.append(FieldError(field=f"{spot}.{field.name}", message=message))
@@ -122,16 +122,14 @@ class RowReader:
         loose = read_loosely(body, reason)
         rows, errors = [], []
         for number, row in enumerate(loose.rows):
+            if len(errors) >= MAX_SHOWN and not row.keys() <= self._known:
+                break  # nobody reads more, and to look for the names that were meant takes long
             values, wrong = self.convert(row, f"inputs[{number}]")
             rows.append(values)
             errors.extend(wrong)
         if errors:
             raise invalid(errors)
-        return self.request(rows, loose.entities)
-
-    def request(self, rows: list[Row], entities: list[str | int | None] | None = None) -> Request:
-        """Return typed rows as a request."""
-        return Request(self, rows, [self.as_dict(row) for row in rows], entities)
+        return Request(self, rows, loose.entities)
 
 
 def read_loosely(body: bytes, reason: str = "") -> LooseRequest:
@@ -142,25 +140,21 @@ def read_loosely(body: bytes, reason: str = "") -> LooseRequest:
     """
     decoded = decode_json(body, reason)
     if not isinstance(decoded, dict):
-        raise invalid([FieldError(field="", message=f'the body is {_named(decoded)}; send {{"inputs": [{{...}}]}}')])
-    errors = [
-        FieldError(field=str(key), message=f"unknown field; {did_you_mean(str(key), ('inputs', 'entities'))}")
-        for key in decoded
-        if key not in ("inputs", "entities")
-    ]
+        raise invalid([FieldError(field="", message=f'the body is {named(decoded)}; send {{"inputs": [{{...}}]}}')])
+    errors = unknown(decoded, ("inputs", "entities"))
     rows = decoded.get("inputs")
     if not isinstance(rows, list) or not rows:
-        what = "it is missing" if "inputs" not in decoded else "it is empty" if rows == [] else f"it is {_named(rows)}"
+        what = "it is missing" if "inputs" not in decoded else "it is empty" if rows == [] else f"it is {named(rows)}"
         raise invalid([*errors, FieldError(field="inputs", message=f"{what}; send a list of 1 to {MAX_ROWS:,} rows")])
     if len(rows) > MAX_ROWS:
         message = f"{len(rows):,} rows in one request; send at most {MAX_ROWS:,} and split the rest"
         raise invalid([*errors, FieldError(field="inputs", message=message)])
     errors += [
-        FieldError(field=f"inputs[{number}]", message=f"a row is an object, not {_named(row)}")
+        FieldError(field=f"inputs[{number}]", message=f"a row is an object, not {named(row)}")
         for number, row in enumerate(rows)
         if not isinstance(row, dict)
     ]
-    errors += _entity_errors(decoded.get("entities"), len(rows))
+    errors += entity_errors(decoded.get("entities"), len(rows))
     if errors:
         raise invalid(errors)
     return LooseRequest(rows, decoded.get("entities"))
@@ -193,15 +187,24 @@ def invalid(errors: Sequence[FieldError]) -> Problem:
     shown = tuple(errors[:MAX_SHOWN])
     more = f" and {len(errors) - len(shown)} more" if len(errors) > len(shown) else ""
     first = shown[0]
-    named = f"{first.field}: {first.message}" if first.field else first.message
+    text = f"{first.field}: {first.message}" if first.field else first.message
     return Problem(
         422,
         "invalid-input",
         what="the request does not fit the model's inputs",
-        why=named if len(errors) == 1 else f"{named} ({len(errors)} errors; {len(shown)} shown{more})",
+        why=text if len(errors) == 1 else f"{text} ({len(errors)} errors; {len(shown)} shown{more})",
         fix="correct the fields named in `errors`",
         errors=shown,
     )
+
+
+def unknown(names: Iterable[str], known: tuple[str, ...], spot: str = "") -> list[FieldError]:
+    """Name what is not known, and what was perhaps meant; at most 20, for a body can hold a million names."""
+    strange = islice((name for name in names if name not in known), MAX_SHOWN)
+    return [
+        FieldError(field=f"{spot}{name[:100]}", message=f"unknown field; {did_you_mean(name[:100], known)}")
+        for name in strange
+    ]
 
 
 def _malformed(why: str, fix: str) -> Problem:
@@ -216,11 +219,11 @@ def _malformed(why: str, fix: str) -> Problem:
 
 
 def _struct_field(alias: str, field: Field) -> Any:
-    kind = _KINDS[field.kind]
+    kind = KINDS[field.kind]
     return (alias, kind | None, None) if field.nullable else (alias, kind)
 
 
-def _value(field: Field, value: Any, *, missing: bool) -> tuple[Any, str]:
+def typed_value(field: Field, value: Any, *, missing: bool) -> tuple[Any, str]:
     """Return the typed value and "", or None and what is wrong."""
     if value is None:
         if field.nullable:
@@ -267,10 +270,10 @@ def _complaint(kind: str, value: Any) -> str:
         if kind == INTEGER and isinstance(value, float):
             return f"{value!r} is not an integer"
         return "the number is too large"
-    return f"it is {_named(value)}; it must be {_A[kind]}"
+    return f"it is {named(value)}; it must be {_A[kind]}"
 
 
-def _named(value: Any) -> str:
+def named(value: Any) -> str:
     """Say what a JSON value is, with a short look at it."""
     if value is None or isinstance(value, bool):
         return str(value).lower().replace("none", "null")
@@ -281,16 +284,21 @@ def _named(value: Any) -> str:
     return "a list" if isinstance(value, list) else "an object"
 
 
-def _entity_errors(entities: Any, rows: int) -> list[FieldError]:
+def entity_errors(entities: Any, rows: int) -> list[FieldError]:
+    """Say what is wrong with the entities of a request, of which there must be one per row, or None."""
     if entities is None:
         return []
     if not isinstance(entities, list):
-        return [FieldError(field="entities", message=f"it is {_named(entities)}; send a list with one entry per row")]
-    errors = [
-        FieldError(field=f"entities[{number}]", message=f"it is {_named(entity)}; it must be a string or an integer")
+        return [FieldError(field="entities", message=f"it is {named(entities)}; send a list with one entry per row")]
+    wrong = (
+        (number, entity)
         for number, entity in enumerate(entities)
         if isinstance(entity, bool)
         or not (entity is None or isinstance(entity, int) or (isinstance(entity, str) and len(entity) <= MAX_TEXT))
+    )
+    errors = [
+        FieldError(field=f"entities[{number}]", message=f"it is {named(entity)}; it must be a string or an integer")
+        for number, entity in islice(wrong, MAX_SHOWN)
     ]
     return errors if len(entities) == rows else [*errors, _entity_count(len(entities), rows)]
 

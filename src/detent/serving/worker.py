@@ -14,29 +14,37 @@ import signal
 import socket
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import uvicorn
 import uvloop
 
-from detent.serving import acknowledge, places
+from detent.serving import acknowledge, keyring, places
 from detent.serving.acknowledge import Acknowledgement
 from detent.serving.admission import admit_version
 from detent.serving.app import App, Parts
+from detent.serving.breaker import CLOSED
 from detent.serving.counters import Counters
+from detent.serving.door import Door
 from detent.serving.endpoints import Endpoints
 from detent.serving.feedback import RecordLabels
 from detent.serving.gateway import Gateway
 from detent.serving.hot import Hot
 from detent.serving.identifiers import PredictionIds, load_or_create_key
 from detent.serving.keys import Keys
+from detent.serving.lanes import Lane
+from detent.serving.limits import Meters
+from detent.serving.loaded import LoadedVersion
 from detent.serving.locate import Locate, locate_by_index
 from detent.serving.log import PredictionLog
+from detent.serving.manage import Application, Public, Server
 from detent.serving.protocol import FastProtocol
 from detent.serving.routes import RoutePage
 from detent.serving.settings import WorkerSettings
 from detent.serving.shadows import Shadows
+from detent.serving.sockets import address_of
 from detent.serving.versions import Versions
 from detent.store.clock import Clock, SystemClock, VirtualClock
 
@@ -69,15 +77,28 @@ class Worker:
         self._counters = Counters(places.counter_files(state), settings.slot)
         acknowledge.forget(places.acknowledgements(state), settings.slot)
         self._clock: Clock = SystemClock() if settings.clock_file is None else VirtualClock(Path(settings.clock_file))
-        ids = PredictionIds(
-            load_or_create_key(places.prediction_key(state)), slot=settings.slot, start=self._counters.get("starts")
-        )
+        key = load_or_create_key(places.prediction_key(state))
+        ids = PredictionIds(key, slot=settings.slot, start=self._counters.get("starts"))
         admit = partial(
             admit_version, locate=locate or locate_by_index(state), public=bytes.fromhex(settings.public_key)
         )
         self._versions = Versions(admit, partial(self._counters.add, "loads"))
-        endpoints = Endpoints(self._page, self._versions, dict(settings.entity), settings.endpoints)
-        self._log = PredictionLog(places.segments(state), f"w{settings.slot}", max_bytes=settings.log_bytes)
+        endpoints = Endpoints(
+            self._page,
+            self._versions,
+            dict(settings.entity),
+            settings.endpoints,
+            scores=dict(settings.scores),
+            lane=partial(Lane, timeout=settings.timeout, changed=self._breaker_changed),
+        )
+        self._log = PredictionLog(
+            places.segments(state),
+            f"w{settings.slot}",
+            plan=settings.log,
+            key=key,
+            counters=self._counters,
+            segment_bytes=settings.log_bytes,
+        )
         self._shadows = Shadows(self._counters, self._log)
         gateway = Gateway(
             endpoints=endpoints,
@@ -88,7 +109,11 @@ class Worker:
             clock=self._clock,
         )
         self._endpoints = endpoints
-        self._hot, self._keys = Hot(gateway, endpoints, self._counters), Keys(settings.api_key_digest, self._counters)
+        meters = Meters(places.meters(state), keyring.MOST, slot=settings.slot, workers=settings.workers)
+        self._keys = Keys(settings.api_key_digest, self._counters, keyring.open_page(state), meters)
+        door = Door(self._keys, self._counters, timeout=settings.timeout, most_open=settings.most_open)
+        origins = frozenset(origin.encode() for origin in settings.origins)
+        self._hot = Hot(gateway, endpoints, self._counters, door, origins)
         self.app = App(
             Parts(
                 hot=self._hot,
@@ -104,28 +129,13 @@ class Worker:
         self._loader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="loader")
         self._followed = -1  # sequence number of the table that was acknowledged
         self._address = ""
-        self._server: uvicorn.Server | None = None
+        self._server: Server | None = None
 
     async def run(self) -> None:
         """Load, answer, stop."""
         listener = _listener(self._settings)
-        self._address = _address(listener)
-        server = uvicorn.Server(
-            uvicorn.Config(
-                self.app,
-                http=self._protocol(),
-                loop="uvloop",
-                ws="none",
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                timeout_keep_alive=75,
-                timeout_graceful_shutdown=max(1, round(self._settings.grace)),
-                backlog=2048,
-            )
-        )
-        self._server = server
+        self._address = address_of(listener, secure=self._settings.certificate is not None)
+        server = self._server = self._listening()
         _stop_on_signals(server)
         await self.follow()
         # What is loaded by now stays for good; without this the collector walks through all of it again and again.
@@ -138,12 +148,28 @@ class Worker:
             watch.cancel()
             self.close()
 
-    def _protocol(self) -> type[FastProtocol]:
-        """Return the class of connections, with the parts of this process."""
+    def _listening(self) -> Server:
+        """Return the server of the public port and, when there is one, of the management port."""
+        settings = self._settings
+        origins = frozenset(origin.encode() for origin in settings.origins)
+        app = Public(self.app, hidden=frozenset(settings.hidden), origins=origins)
+        public = _config(app, self._protocol(settings.fast_path), settings)
+        if settings.manage_listener is None:
+            return Server(public, None, None)
+        plain = replace(settings, certificate=None, private_key=None)
+        listener = socket.socket(fileno=settings.manage_listener)
+        return Server(public, _config(self.app, self._protocol(fast=False), plain), listener)
+
+    def _breaker_changed(self, version: LoadedVersion, state: str) -> None:
+        LOG.warning("action=breaker model=%s version=%d state=%s", version.model, version.number, state)
+        self._counters.mark_breaker(version.model, version.number, opened=state != CLOSED)
+
+    def _protocol(self, fast: bool) -> type[FastProtocol]:
+        """Return a class of connections, with the parts of this process."""
         parts = {
             "hot": self._hot,
             "keys": self._keys,
-            "fast": self._settings.fast_path,
+            "fast": fast,
             "stopping": staticmethod(lambda: self._server is not None and self._server.should_exit),
         }
         return type("Connection", (FastProtocol,), parts)
@@ -190,6 +216,8 @@ class Worker:
                 return
             try:
                 self._log.turn(self._clock.now())
+                self._counters.set("in_flight", self._hot.in_flight)
+                self._counters.set("queued_rows", self._endpoints.queued())
                 if self._page.seq() != self._followed:
                     await self.follow()
             except Exception:
@@ -223,6 +251,19 @@ def _listener(settings: WorkerSettings) -> socket.socket:
     return listener
 
 
-def _address(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    return f"http://{host}:{port}"
+def _config(app: Application, protocol: type[FastProtocol], settings: WorkerSettings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,  # type: ignore[arg-type]  (the same messages, typed more narrowly)
+        http=protocol,
+        loop="uvloop",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=max(1, round(settings.grace)),
+        backlog=2048,
+        ssl_certfile=settings.certificate,
+        ssl_keyfile=settings.private_key,
+    )

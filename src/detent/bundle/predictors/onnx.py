@@ -29,12 +29,17 @@ _LOAD_FAULTS = (
     TypeError,
 )
 _MAX_MESSAGE = 300
+_FLOATS: dict[str, type[np.floating]] = {"tensor(float)": np.float32, "tensor(double)": np.float64}
 
 
 class OnnxPredictor:
     """One ONNX graph: an input `[n, 1]` per column (float32, or string), first output one score per row.
 
     Numbers, integers and booleans become float32 (null: NaN); strings stay strings (null: the empty string).
+
+    Graphs from elsewhere mostly have one input `[n, k]` of float or double instead: its columns are the signature's
+    inputs, in order. Of their outputs the first one of floats counts (classifiers put the label before it); when it has
+    two columns, the second one is the probability of class 1.
     """
 
     def __init__(self, model: bytes, signature: Signature) -> None:
@@ -47,16 +52,20 @@ class OnnxPredictor:
         options.add_session_config_entry("session.inter_op.allow_spinning", "0")
         session = _session(model, options)
         self.signature = signature
-        names = {node.name for node in session.get_inputs()}
-        expected = {field.name for field in signature.inputs}
-        if names != expected:
-            raise _unloadable(f"its inputs are {sorted(names)[:20]}, its signature says {sorted(expected)[:20]}")
         self._numbers = [field.name for field in signature.inputs if field.kind != STRING]
         self._strings = [field for field in signature.inputs if field.kind == STRING]
-        # What was checked is the model as it was judged; what runs takes its numbers in one tensor.
-        self._session = _session(with_one_block(model, self._numbers), options) if len(self._numbers) > 1 else session
-        self._outputs = [self._session.get_outputs()[0].name]
-        self._run = self._session.run
+        whole = block_input(session, signature)
+        self._block = whole.name if whole is not None else BLOCK if len(self._numbers) > 1 else ""
+        self._dtype = _FLOATS[whole.type] if whole is not None else np.float32
+        if whole is None:
+            _check_inputs(session, signature)
+            if self._block:
+                # What was checked is the model as it was judged; what runs takes its numbers in one tensor.
+                session = _session(with_one_block(model, self._numbers), options)
+        output = _score_output(session)
+        self._outputs = [output.name]
+        self._two_columns = len(output.shape) == 2 and output.shape[1] == 2 and signature.output == "probability"
+        self._run = session.run
 
     @classmethod
     def open(cls, folder: Path, signature: Signature) -> OnnxPredictor:
@@ -80,6 +89,8 @@ class OnnxPredictor:
                 why=str(error)[:_MAX_MESSAGE],
                 fix="roll back to a version that answers; then look at the rows that it failed on",
             ) from error
+        if self._two_columns and isinstance(scores, np.ndarray) and scores.shape == (rows, 2):
+            scores = scores[:, 1]
         if not isinstance(scores, np.ndarray) or scores.size != rows:
             raise PredictionError(
                 what="the model did not give one score per row",
@@ -93,11 +104,11 @@ class OnnxPredictor:
         try:
             # All numbers in one go: for a single row, one array per column costs more than the model.
             with np.errstate(over="ignore"):  # beyond float32: infinite, as the graph would see it anyway
-                block = np.array([columns[name] for name in self._numbers], dtype=np.float32)
-            if len(self._numbers) > 1:
-                feed[BLOCK] = np.ascontiguousarray(block.reshape(len(self._numbers), rows).T)
+                numbers = np.array([columns[name] for name in self._numbers], dtype=self._dtype)
+            if self._block:
+                feed[self._block] = np.ascontiguousarray(numbers.reshape(len(self._numbers), rows).T)
             elif self._numbers:
-                feed[self._numbers[0]] = block.reshape(rows, 1)
+                feed[self._numbers[0]] = numbers.reshape(rows, 1)
         except (
             KeyError,
             TypeError,
@@ -106,8 +117,9 @@ class OnnxPredictor:
         ):  # column by column, to fill a missing one or name a bad one
             tensors = {f.name: _tensor(f, columns.get(f.name), rows) for f in self.signature.inputs}
             feed = {f.name: tensors[f.name] for f in self._strings}
-            if len(self._numbers) > 1:
-                feed[BLOCK] = np.concatenate([tensors[name] for name in self._numbers], axis=1)
+            if self._block:
+                joined = np.concatenate([tensors[name] for name in self._numbers], axis=1)
+                feed[self._block] = joined.astype(self._dtype, copy=False)
             elif self._numbers:
                 feed[self._numbers[0]] = tensors[self._numbers[0]]
         return feed
@@ -118,6 +130,40 @@ def _session(model: bytes, options: onnxruntime.SessionOptions) -> onnxruntime.I
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except _LOAD_FAULTS as error:
         raise _unloadable(str(error)) from error
+
+
+def _check_inputs(session: onnxruntime.InferenceSession, signature: Signature) -> None:
+    names = {node.name for node in session.get_inputs()}
+    expected = {field.name for field in signature.inputs}
+    if names != expected:
+        raise _unloadable(f"its inputs are {sorted(names)[:20]}, its signature says {sorted(expected)[:20]}")
+
+
+def block_input(session: onnxruntime.InferenceSession, signature: Signature) -> onnxruntime.NodeArg | None:
+    """Return the one input `[n, k]` that takes all k numbers of the signature, or None when there is one per column."""
+    nodes = session.get_inputs()
+    if len(nodes) != 1 or nodes[0].type not in _FLOATS or len(nodes[0].shape) != 2:
+        return None
+    width, wanted = nodes[0].shape[1], len(signature.inputs)
+    if any(field.kind == STRING for field in signature.inputs) or (wanted == 1 and width == 1):
+        return None
+    if isinstance(width, int) and width != wanted:
+        raise _unloadable(f"its input `{nodes[0].name}` has {width} columns, its signature has {wanted} inputs")
+    return nodes[0]
+
+
+def _score_output(session: onnxruntime.InferenceSession) -> onnxruntime.NodeArg:
+    outputs = session.get_outputs()
+    found = [output for output in outputs if output.type in _FLOATS]
+    if not found:
+        types = ", ".join(f"{output.name}: {output.type}" for output in outputs[:5])
+        raise RefusedError(
+            what="the model file gives no scores",
+            why=f"none of its outputs is a tensor of floats ({types})",
+            fix="export the classifier without ZipMap: options={'zipmap': False}",
+            where=Place(file="model.onnx"),
+        )
+    return found[0]
 
 
 def _tensor(field: Field, values: Sequence[object] | None, rows: int) -> NDArray[np.generic]:

@@ -1,0 +1,63 @@
+"""`detent rollout`: what a rollout will take, and to start or prolong one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.group("rollout")
+def command() -> None:
+    """Plan, start and prolong rollouts. `detent why` explains one, `detent rollback` ends it."""
+
+
+@command.command("plan")
+@click.option("--rate", type=float, help="Requests per second to reckon with (default: what was logged lately).")
+@click.option("--failing", type=float, help="The champion's share of failures, 0..1 (default: what was logged lately).")
+@click.pass_obj
+def plan(folder: Path, rate: float | None, failing: float | None) -> None:
+    """Print how long each stage will take, and what it can and can't show."""
+    from detent.cli.rollout_plan import plan_lines
+    from detent.loop.forecast import traffic
+    from detent.loop.workspace import open_workspace
+
+    ws = open_workspace(folder)
+    seen = traffic(ws)
+    for line in plan_lines(
+        ws.project.rollout,
+        rate=seen.rate if rate is None else rate,
+        failing=seen.failing if failing is None else failing,
+        from_log=rate is None,
+    ):
+        click.echo(line)
+
+
+@command.command("start")
+@click.argument("numbers", type=int, nargs=-1, required=True)
+@click.option("--reason", default="operator", show_default=True, help="Why; it goes into the ledger.")
+@click.pass_obj
+def start(folder: Path, numbers: tuple[int, ...], reason: str) -> None:
+    """Roll out version NUMBERS: one for a canary, one or more for an A/B test or a bandit."""
+    from detent.loop.release import release
+    from detent.loop.serve import NeighbourGateway
+    from detent.loop.workspace import open_workspace
+    from detent.rollout.words import standing
+
+    ws = open_workspace(folder)
+    rollout = release(ws, NeighbourGateway(ws), numbers[0], rivals=numbers[1:], reason=reason)
+    click.echo(f"{rollout.id} ({rollout.kind}): {rollout.state}, {standing(ws.project.rollout, rollout)}")
+    click.echo(f"  {rollout.reason}")
+
+
+@command.command("extend")
+@click.option("--reason", required=True, help="Why more time will help; it goes into the ledger.")
+@click.pass_obj
+def extend(folder: Path, reason: str) -> None:
+    """Give the stage of the running rollout its whole time again: for one that ended without an answer."""
+    from detent.loop.release import extend as prolong
+    from detent.loop.workspace import open_workspace
+
+    ws = open_workspace(folder)
+    rollout = prolong(ws, reason=reason)
+    click.echo(f"{rollout.id} has its whole time again, from {rollout.stage_since[:19]} on")
