@@ -20,5 +20,5 @@ class ManifestFacts:
     params: tuple[tuple[str, str], ...]
     run: str  # run id
     created_at: str  # ISO time
-    origin: str = "pipeline"  # or "sabotage:<kind>"
+    origin: str = "pipeline"  # or "import", or "sabotage:<kind>"
     notes: tuple[str, ...] = ()  # sentences for the card; not in the manifest

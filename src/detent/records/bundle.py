@@ -21,4 +21,4 @@ class Manifest:
     params: tuple[tuple[str, str], ...]
     run: str  # run id
     created_at: str  # ISO time
-    origin: str  # "pipeline" or "sabotage:<kind>"
+    origin: str  # "pipeline", "import" or "sabotage:<kind>"

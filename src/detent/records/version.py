@@ -14,7 +14,7 @@ class ModelVersion:
     digest: str  # digest of the bundle's manifest
     verdict: str  # id of the verdict that let it in
     run: str  # run that made it
-    origin: str  # "pipeline" or "sabotage:<kind>"
+    origin: str  # "pipeline", "import" or "sabotage:<kind>"
     registered_at: str  # ISO time
 
     def __str__(self) -> str:
