@@ -37,6 +37,10 @@ _LONGEST_NAME = 200  # bytes; a file may have 255
 _LOOKS = (0.02, 1.0)  # seconds between looks at a key that another process works on: first and longest
 
 
+class _TakenOverError(Exception):
+    """The lease ran out while the step worked: this process, or its machine, stood still for too long."""
+
+
 def execute(task: Task, sessions: Sessions, attempts: Attempts) -> Outcome:
     """Bring a call to its result and return it; what the step's code raises is returned, not raised.
 
@@ -44,8 +48,13 @@ def execute(task: Task, sessions: Sessions, attempts: Attempts) -> Outcome:
     """
     try:
         _enter(Path(task.address.folder))
-        session = sessions.open(task)
-        return _execute(task, session, attempts)
+        while True:
+            try:
+                return _execute(task, sessions.open(task), attempts)
+            except _TakenOverError:
+                # What was made here is dropped: whoever took over has the result, or makes it. A forced step is done:
+                # it was run, and its result is the other's.
+                task = replace(task, force=False)
     except StepFailed as failed:
         return raised(failed.error, Path(task.address.folder), failed.retry_on)
     except Exception as error:  # noqa: BLE001  (a process edge: whatever happens is reported to whoever asked)
@@ -194,11 +203,7 @@ def _commit(session: Session, planned: Planned, lease: Lease, row: StepRun, resu
     )
     with workspace.db.transaction(wait=store.PATIENCE) as tx:
         if not is_held(tx, lease):
-            raise StepError(
-                what=f"step `{planned.node.name}` was taken over while it worked",
-                why="its lease ran out: this process, or its machine, stood still for too long",
-                fix="nothing is lost: the process that took it over has the result; run again to use it",
-            )
+            raise _TakenOverError
         store.commit_entry(tx, entry, parts=planned.parts, step_run=row, run=task.run)
         store.drop_checkpoint(tx, planned.key)
         store.release_lease(tx, lease.key, token=lease.token)
