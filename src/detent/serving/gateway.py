@@ -215,6 +215,7 @@ class Gateway:
             if problem is None and ticket.endpoint.route.shadows:  # first: whoever was answered may count on them
                 self._shadows.submit(ticket.endpoint, _copies(ticket.items), ticket.now)
             ticket.done(problem or _answer(ticket))
+            ticket.items, ticket.done = (), _answered  # no circle is left for the collector to find
 
     def _write(self, tickets: Sequence[Ticket]) -> Problem | None:
         rows, left_out = logged_rows(tickets, self._log)
@@ -229,21 +230,32 @@ class Gateway:
 
     def _count(self, tickets: Sequence[Ticket]) -> None:
         """Count every row; the rows of one call took the same time and are counted together."""
-        counts: dict[tuple[tuple[str, int, str], float, bool, bool], int] = {}
+        run, seconds, times = ("", 0, ""), 0.0, 0  # equal rows one after the other: (endpoint, version, arm)
         for ticket in tickets:
-            name, fallback = ticket.endpoint.route.endpoint, ticket.endpoint.route.fallback
+            name, fallback, arm = ticket.endpoint.route.endpoint, ticket.endpoint.route.fallback, ticket.arm
             for item in ticket.items:
                 outcome, rescue = item.outcome, item.rescue
                 if outcome is None or _unasked(outcome):
                     continue
-                saved = (rescue is not None and rescue.score is not None) or item.rule is not None
-                key = ((name, item.arm.version, ticket.arm), outcome.seconds, outcome.score is None, saved)
-                counts[key] = counts.get(key, 0) + 1
+                key = (name, item.arm.version, arm)
+                if outcome.score is None:
+                    saved = item.rule is not None or (rescue is not None and rescue.score is not None)
+                    self._counters.count(key, seconds=outcome.seconds, error=True, fallback=saved)
+                elif key == run and outcome.seconds == seconds:
+                    times += 1
+                else:
+                    if times:
+                        self._counters.count(run, seconds=seconds, times=times)
+                    run, seconds, times = key, outcome.seconds, 1
                 if rescue is not None and fallback is not None:
-                    key = ((name, fallback, FALLBACK), rescue.seconds, rescue.score is None, False)
-                    counts[key] = counts.get(key, 0) + 1
-        for (arm, seconds, failed, saved), number in counts.items():
-            self._counters.count(arm, seconds=seconds, error=failed, fallback=saved, times=number)
+                    key = (name, fallback, FALLBACK)
+                    self._counters.count(key, seconds=rescue.seconds, error=rescue.score is None)
+        if times:
+            self._counters.count(run, seconds=seconds, times=times)
+
+
+def _answered(_answer: Sequence[Line] | Problem) -> None:
+    """Stand in for who was told already."""
 
 
 def _forced(ticket: Ticket, version: int) -> Callable[[str], Arm]:
@@ -286,7 +298,7 @@ def _fitting(lane: Lane[Item], item: Item) -> Row | None:
 
 def _answer(ticket: Ticket) -> Sequence[Line] | Problem:
     lines = [_line(ticket.endpoint, item) for item in ticket.items]
-    if any(line.score is not None for line in lines):
+    if lines[0].score is not None or any(line.score is not None for line in lines):
         return lines
     if all(item.outcome is not None and _unasked(item.outcome) for item in ticket.items):
         return Problem(

@@ -95,7 +95,9 @@ class Hot:
                     reply = reply._replace(headers=(*reply.headers, _UNLOGGED))
                 done(_finished(reply, headers, self._origins))
 
-            ticket = Ticket(endpoint, began + seconds, _request_id(headers) if headers else "", answered)
+            ticket = Ticket(
+                endpoint, began + seconds, _request_id(headers) if _ID in headers or _TRACE in headers else "", answered
+            )
             self._gateway.accept(ticket, request)
         except Problem as problem:
             leave()

@@ -39,7 +39,7 @@ def _call(version: LoadedVersion, rows: Sequence[Row]) -> list[Outcome] | None:
         return [_call_one(version, rows[0])]
     began = perf_counter()
     try:
-        scores = version.predictor.predict(version.reader.columns(rows))
+        scores = _ask(version, rows)
     except Exception:  # noqa: BLE001 - a model may raise anything; every row is tried alone next
         return None
     seconds = perf_counter() - began
@@ -48,6 +48,13 @@ def _call(version: LoadedVersion, rows: Sequence[Row]) -> list[Outcome] | None:
     if _is_sound(version, scores):
         return [Outcome(value, "", seconds) for value in scores.tolist()]
     return [_judge(version, value, seconds) for value in scores.tolist()]
+
+
+def _ask(version: LoadedVersion, rows: Sequence[Row]) -> NDArray[np.float64]:
+    """Ask by rows where the model can be asked so, by columns otherwise."""
+    by_rows = getattr(version.predictor, "predict_rows", None)
+    scores = by_rows(rows) if by_rows is not None else None
+    return version.predictor.predict(version.reader.columns(rows)) if scores is None else scores
 
 
 def _is_sound(version: LoadedVersion, scores: NDArray[np.float64]) -> bool:
@@ -59,7 +66,7 @@ def _is_sound(version: LoadedVersion, scores: NDArray[np.float64]) -> bool:
 def _call_one(version: LoadedVersion, row: Row) -> Outcome:
     began = perf_counter()
     try:
-        scores = version.predictor.predict(version.reader.columns((row,))).tolist()
+        scores = _ask(version, (row,)).tolist()
     except DetentError as error:
         return Outcome(None, f"{error.what}: {error.why}"[:MAX_ERROR], perf_counter() - began)
     except Exception as error:  # noqa: BLE001 - whatever a model raises is a failed prediction, never a crash

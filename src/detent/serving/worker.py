@@ -49,6 +49,7 @@ from detent.serving.versions import Versions
 from detent.store.clock import Clock, SystemClock, VirtualClock
 
 LOG = logging.getLogger(__name__)
+_COLLECT = (20_000, 20, 50)  # requests leave no circles behind: what the collector may find is not theirs
 POLL_SECONDS = 0.02  # how often an idle worker looks at the page for versions to load; answers look at it every time
 
 
@@ -141,6 +142,7 @@ class Worker:
         # What is loaded by now stays for good; without this the collector walks through all of it again and again.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(*_COLLECT)
         watch = asyncio.create_task(self._watch(server))
         try:
             await server.serve(sockets=[listener])
