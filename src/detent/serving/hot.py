@@ -9,8 +9,9 @@ from __future__ import annotations
 import gzip
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from time import perf_counter
+
+from msgspec.structs import replace
 
 from detent.serving.answers import Line
 from detent.serving.counters import HTTP, Counters

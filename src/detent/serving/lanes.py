@@ -66,6 +66,7 @@ class Lane(Generic[T]):
         self._told, self._timeout, self._changed = told, timeout, changed
         self._breaker = Breaker()
         self._pace = version.pace
+        self._per_row = version.pace.per_row
         self._inline = version.pace.inline
         self._waiting: deque[_Waiting[T]] = deque()
         self._thread: ThreadPoolExecutor | None = None
@@ -199,7 +200,7 @@ class Lane(Generic[T]):
         began = perf_counter()
         outcomes = score(self.version, rows)
         # Measured on idle golden rows; a version that really takes much longer must not hold the loop.
-        slow = perf_counter() - began > max(2 * self._pace.per_row * len(rows), 5 * INLINE_SECONDS)
+        slow = perf_counter() - began > max(2 * self._per_row * len(rows), 5 * INLINE_SECONDS)
         self._slow = self._slow + 1 if slow else 0
         self._inline = self._inline and self._slow < _DEMOTED
         self._judge(outcomes)

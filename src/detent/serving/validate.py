@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import Annotated, Any
 
@@ -36,8 +35,7 @@ _LOOSE = msgspec.json.Decoder()
 Row = tuple[Any, ...]  # values in the order of the signature; None is null
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """A decoded predict request."""
 
     reader: RowReader  # of the signature that the rows were read with
@@ -47,8 +45,7 @@ class Request:
     wish: Any = None  # what the format that read the request needs to write its answer
 
 
-@dataclass(frozen=True, slots=True)
-class LooseRequest:
+class LooseRequest(msgspec.Struct, frozen=True):
     """A request whose rows are not yet typed, because the versions behind the endpoint want different inputs."""
 
     rows: list[dict[str, Any]]
