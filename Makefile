@@ -7,7 +7,7 @@ BIN := .venv/bin
 unexport PYTHONDONTWRITEBYTECODE
 unexport PYTHONPATH
 
-.PHONY: help demo up test test-slow bench-pipeline check lock clean
+.PHONY: help demo up test test-slow bench-pipeline bench-serving check lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -35,6 +35,9 @@ test: .venv/.installed-dev ## every test but the slow ones
 
 test-slow: .venv/.installed-dev ## full enumerations, and tests against other tools in environments of their own
 	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile
+
+bench-serving: ## the gateway side by side with seven servers, more than an hour; writes docs/benchmarks.md
+	$(PYTHON) bench/serving/run.py --cache .bench/serving --write docs/benchmarks.md
 
 bench-pipeline: ## pipelines side by side with six other tools, hours; writes docs/benchmarks.md
 	$(PYTHON) bench/pipeline/run.py --cache .bench/pipeline --write docs/benchmarks.md
