@@ -26,6 +26,7 @@ from detent.store.canonical import digest
 
 _AT_REST = 2 * 10**9  # nanoseconds
 _prepared: set[str] = set()  # project folders of this process
+_specs: dict[tuple[int, str, int], dict[str, ModuleSpec]] = {}  # what was found, by the state of sys.modules; one
 
 
 class SourceLoader(SourceFileLoader):
@@ -100,11 +101,23 @@ def forget_edited(folder: Path) -> None:
     for name in forgotten:
         del sys.modules[name]
     if forgotten:
+        _specs.clear()
         importlib.invalidate_caches()
 
 
 def _project_specs() -> dict[str, ModuleSpec]:
-    """Return the modules that were made from project files, and the folders that they were found in as packages."""
+    """Return the modules that were made from project files, and the folders that they were found in as packages.
+
+    Looked for again when modules came or went: there are thousands, and this is asked before each step.
+    """
+    now = (len(sys.modules), next(reversed(sys.modules), ""), len(_prepared))
+    if now not in _specs:
+        _specs.clear()
+        _specs[now] = _find_specs()
+    return _specs[now]
+
+
+def _find_specs() -> dict[str, ModuleSpec]:
     found = {name: getattr(module, "__spec__", None) for name, module in list(sys.modules.items())}
     return {
         name: spec
