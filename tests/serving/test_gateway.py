@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -10,6 +11,10 @@ import pytest
 
 from detent.predictions.frames import expand_inputs
 from detent.records.signature import Signature
+from detent.serving.endpoints import Endpoint
+from detent.serving.formats.format import Reply
+from detent.serving.formats.v1 import V1
+from detent.serving.paths import Target
 from detent.store.clock import VirtualClock
 
 from .builders import NAN, OUTSIDE, POISON, ROW, SIGNATURE, World, body, make_bundle, score_of
@@ -291,3 +296,42 @@ def test_only_a_key_for_tests_names_the_version_while_others_answer_too(world: W
     assert ask_for(app, "2", authorization=f"Bearer {tester}").status_code == 200
     world.route((2, 10_000))
     assert ask_for(app, "2", authorization=f"Bearer {user}").status_code == 200  # it would have answered anyway
+
+
+class _Broken(V1):
+    """A format that can't write what it has read."""
+
+    def write(self, endpoint: Endpoint, request: object, lines: object) -> Reply:  # type: ignore[override]
+        raise ZeroDivisionError
+
+
+def test_an_answer_that_can_not_be_written_keeps_nobody_else_from_theirs(world: World, local: Start) -> None:
+    world.route((1, 10_000))
+    app = local()
+    told: list[Reply] = []
+
+    async def one_turn() -> None:
+        for target in (Target("flights", V1()), Target("flights", _Broken()), Target("flights", V1())):
+            app.worker._hot.ask(target, body(ROW), {}, told.append)
+        assert told == []
+        await asyncio.sleep(0)
+
+    app._runner.run(one_turn())
+    assert [reply.status for reply in told] == [200, 500, 200]
+
+
+def test_a_log_that_breaks_in_a_way_nobody_foresaw_answers_everybody(
+    world: World, local: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.route((1, 10_000))
+    app = local()
+    monkeypatch.setattr(app.worker._log, "append", lambda *_, **__: 1 / 0)
+    assert app.predict(ROW).status_code == 500
+    monkeypatch.undo()
+    assert app.predict(ROW).status_code == 200
+
+
+def test_half_a_character_in_a_text_is_a_problem_of_the_caller(world: World, local: Start) -> None:
+    world.route((1, 10_000))
+    sent = b'{"inputs": [{"temp": 1.0, "hour": 7, "origin": "\\ud800", "wet": false}]}'
+    assert local().ask("POST", "/v1/models/flights:predict", sent).status_code in (200, 400, 422)

@@ -206,6 +206,13 @@ def test_headers_without_end_are_refused(pair: Pair) -> None:
         assert talk(server, [whole], answers=1).startswith(b"HTTP/1.1 431 ")
 
 
+def test_a_refusal_never_overtakes_an_answer_that_is_still_to_come(pair: Pair) -> None:
+    endless = b"POST /v1/models/flights:predict HTTP/1.1\r\n" + b"".join(b"x-%d: y\r\n" % n for n in range(9_000))
+    for server in (pair.fast, pair.usual):
+        answer = talk(server, [CASES["gzip"] + endless], answers=1)
+        assert answer.startswith(b"HTTP/1.1 200 "), answer[:100]
+
+
 def test_a_caller_that_does_not_read_is_not_read_from(pair: Pair) -> None:
     """Its answers would fill the server's memory; other callers go on."""
     host, port = pair.fast.address.removeprefix("http://").rsplit(":", 1)

@@ -195,7 +195,11 @@ class Gateway:
         tickets, self._scored = self._scored, []
         if not tickets:
             return
-        problem = self._write(tickets)
+        try:
+            problem = self._write(tickets)
+        except Exception:  # a bug: whoever waits is told so, and nothing is given out that is not in the log
+            LOG.exception("action=log requests=%d", len(tickets))
+            problem = BUG
         if problem is None and self._log.audit:
             loop = asyncio.get_running_loop()
             self._log.after_sync(lambda failure: loop.call_soon_threadsafe(self._synced, tickets, failure))

@@ -86,10 +86,17 @@ class Hot:
             def answered(answer: Sequence[Line] | Problem) -> None:
                 leave()
                 self.in_flight -= 1
-                if isinstance(answer, Problem):
-                    done(self.refuse(target, answer, began, headers))
+                try:
+                    if isinstance(answer, Problem):
+                        raise answer
+                    reply = target.format.write(endpoint, request, answer)
+                except Problem as problem:
+                    done(self.refuse(target, problem, began, headers))
                     return
-                reply = target.format.write(endpoint, request, answer)
+                except Exception:  # it must not keep the other requests of this turn from their answers
+                    LOG.exception("action=write endpoint=%s", target.name)
+                    done(self.refuse(target, BUG, began, headers))
+                    return
                 failed = reply.status >= 500  # rows without a score, in a protocol that can't say so
                 self._counters.count((target.name, 0, HTTP), seconds=perf_counter() - began, error=failed)
                 if ticket.unlogged:

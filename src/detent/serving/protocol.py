@@ -266,6 +266,10 @@ class FastProtocol(HttpToolsProtocol):
         if self._refused or self.transport.is_closing():
             return
         self._refused, self._in_head, self._in_body = True, False, False
+        before = self.cycle
+        if not (before is None or before.response_complete or isinstance(before, _Pending)):
+            before.keep_alive = False  # its answer is still to come, and ends the connection
+            return
         pending = _Pending(keep_alive=False)
         self._waiting.append(pending)
         self._reply(pending, Reply(problem.status, MEDIA_TYPE, render(problem)))
