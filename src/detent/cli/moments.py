@@ -27,4 +27,10 @@ def ago(text: str, now: datetime) -> datetime:
     try:
         return now - parse_duration(text)
     except ValueError:
-        return parse(str(moment(text)))
+        pass
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise click.BadParameter(
+            f"`{text}` is neither an age nor a time; write for example 7d, 2013-05-01 or 2013-05-01T12:00"
+        ) from error

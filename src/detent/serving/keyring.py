@@ -170,7 +170,7 @@ def _check(wish: Wish, now: datetime) -> None:
     if unknown or not wish.scopes:
         raise RefusedError(
             what=f"`{unknown[0]}` is no scope" if unknown else "the key may do nothing",
-            why="a key is for something",
+            why="the scopes of a key say what it may ask for, and it needs at least one",
             fix=did_you_mean(unknown[0], SCOPES) if unknown else f"scopes are {', '.join(SCOPES)}",
         )
     if wish.expires is not None and wish.expires <= now:
