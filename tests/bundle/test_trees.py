@@ -154,9 +154,10 @@ def test_random_damage_is_refused_or_harmless(model: bytes) -> None:
             continue
         if facts.features == NAMES:
             try:
-                LightgbmPredictor(bytes(damaged), SIGNATURE).predict(columns(ROWS))
+                scores = LightgbmPredictor(bytes(damaged), SIGNATURE).predict(columns(ROWS))
             except RefusedError:
                 continue
+            assert scores.shape == (len(ROWS),)
 
 
 def test_a_model_folder_loads_by_its_manifest(model: bytes, tmp_path: Path) -> None:
