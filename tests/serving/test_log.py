@@ -138,6 +138,7 @@ def test_a_full_log_drops_rows_and_counts_them_until_segments_are_moved(
         written += 1
         assert written < 1000
     assert 90 <= written <= 97
+    until(lambda: len(list(places.segments(tmp_path).glob("*.open"))) <= 1)  # the full ones are renamed by a thread
     size = sum(path.stat().st_size for path in places.segments(tmp_path).iterdir())
     assert size <= 100_000
     assert not log.append([row(log, "no"), row(log, "neither")], NOON)

@@ -12,6 +12,7 @@ from detent.serving.counters import Counters
 LOG = logging.getLogger(__name__)
 FINE, NEARLY_FULL, FULL = range(3)  # the gauge `log_level`
 _NEARLY = 0.8
+_LOOKS = 4  # how often a folder is measured whose files are renamed meanwhile
 _SHARE = 8  # a worker writes at most this part of what is free before it looks again: the others write too
 
 
@@ -47,11 +48,7 @@ class Room:
 
     def look(self) -> None:
         """Measure the folder."""
-        used = 0
-        with suppress(OSError), os.scandir(self._folder) as entries:
-            for entry in entries:
-                with suppress(FileNotFoundError):  # moved to Parquet meanwhile
-                    used += entry.stat().st_size
+        used = _used(self._folder)
         self._free = self._max_bytes - used
         self._counters.set("log_bytes", used)
         self._tell(FULL if self._free < self._reserve else NEARLY_FULL if used >= _NEARLY * self._max_bytes else FINE)
@@ -65,3 +62,19 @@ class Room:
         text = "action=measure what='prediction log' free=%d of=%d level=%s"
         severity = (logging.INFO, logging.WARNING, logging.CRITICAL)[level]
         LOG.log(severity, text, self._free, self._max_bytes, ("fine", "nearly full", "full")[level])
+
+
+def _used(folder: Path) -> int:
+    """Bytes of the files of a folder; 0 when it can't be read. A file that is renamed meanwhile is not overlooked."""
+    used = 0
+    for _ in range(_LOOKS):
+        used, gone = 0, False
+        with suppress(OSError), os.scandir(folder) as entries:
+            for entry in entries:
+                try:
+                    used += entry.stat().st_size
+                except FileNotFoundError:  # retired, so it has another name, or moved to Parquet
+                    gone = True
+        if not gone:
+            break
+    return used
