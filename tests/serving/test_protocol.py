@@ -85,6 +85,32 @@ def talk(server: Supervisor, pieces: list[bytes], *, answers: int, patience: flo
         return received
 
 
+def alternately(pair: Pair, pieces: list[bytes], *, patience: float = 20.0) -> None:
+    """Assert that both servers answer the same when each piece is sent after the answer to the one before."""
+
+    def received(server: Supervisor) -> list[bytes]:
+        host, port = server.address.removeprefix("http://").rsplit(":", 1)
+        with socket.create_connection((host, int(port)), timeout=patience) as line:
+            return [bare(exchange(line, piece)) for piece in pieces]
+
+    assert received(pair.fast) == received(pair.usual), pieces
+
+
+def exchange(line: socket.socket, piece: bytes) -> bytes:
+    """Send a piece and return its answer; what came of it when the line ends or nothing more comes."""
+    answer = b""
+    try:
+        line.sendall(piece)
+        while not count(answer):
+            more = line.recv(1 << 16)
+            if not more:
+                break
+            answer += more
+    except (BrokenPipeError, ConnectionResetError, TimeoutError):
+        pass
+    return answer
+
+
 def count(received: bytes) -> int:
     """Return how many whole answers are in a stream."""
     number = 0
@@ -172,6 +198,39 @@ def test_a_request_in_any_number_of_pieces_is_the_same_request(pair: Pair) -> No
         cuts = sorted(chance.sample(range(1, len(whole)), min(5, len(whole) - 1)))
         pieces = [whole[start:end] for start, end in zip([0, *cuts], [*cuts, len(whole)], strict=True)]
         same(pair, pieces)
+
+
+def test_a_request_that_comes_again_is_answered_again_and_alike(pair: Pair) -> None:
+    """Its head is known by then, and not parsed."""
+    for whole in CASES.values():
+        if len(whole) < 20_000:
+            alternately(pair, [whole, whole, CASES["a row"], whole])
+
+
+def test_what_is_like_a_known_head_and_is_another_is_read_anew(pair: Pair) -> None:
+    known = request(GOOD, headers=(("Accept", "*/*"),))
+    head, _, content = known.partition(b"\r\n\r\n")
+    for other in (
+        b"\r\n" + known,
+        b"\r\n\r\n" + known,
+        known + b"\r\n",
+        known[:-3],
+        head + b"\r\n\r\n" + content[:-1] + b" ",
+        head + b"\r\n\r\n" + content[:-1] + b"{",
+        head.replace(b"flights", b"flightz") + b"\r\n\r\n" + content,
+        head.replace(b"Host", b"Hose") + b"\r\n\r\n" + content,
+        head.replace(b"\r\n", b"\n") + b"\n\n" + content,
+        head + b"\r\nExpect: 100-continue\r\n\r\n" + content,
+    ):
+        alternately(pair, [known, known, other], patience=0.5)
+    same(pair, [known, known + known], answers=3)
+    chance, start = random.Random(5), known.index(b"Content-Length")
+    # Without its length a request ends with its head, and what follows is refused: before its answer or after it.
+    places = [*range(start), *range(known.index(b"\r\n", start), len(known))]
+    for _ in range(60):
+        damaged = bytearray(known)
+        damaged[chance.choice(places)] = chance.choice(b' \r\n:/"{}[],0aZ\x00\xff')
+        alternately(pair, [known, known, bytes(damaged)], patience=0.5)
 
 
 def test_pipelined_requests_are_answered_in_order_whichever_way_they_take(pair: Pair) -> None:

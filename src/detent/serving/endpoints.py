@@ -59,11 +59,13 @@ class Endpoints:
         scores: Mapping[str, FallbackScore] = MappingProxyType({}),
         lane: MakeLane = Lane,
     ) -> None:
-        self._page, self._versions, self._entity, self._known = page, versions, entity, known
+        page.make()  # its first number can be looked at from now on
+        self._page, self._newest = page, page.numbers
+        self._versions, self._entity, self._known = versions, entity, known
         self._scores, self._make_lane = scores, lane
         self._lanes: dict[int, Lane[Any]] = {}  # by id() of the loaded version, which the lane keeps alive
         self._told: Told[Any] = _nobody
-        self._seen: tuple[int, int] = (-1, -1)
+        self._seen = self._generation = -1  # of the page and of the versions, at `_resolve`
         self._table: Mapping[str, Endpoint] = MappingProxyType({})
 
     def find(self, name: str) -> Endpoint:
@@ -72,7 +74,9 @@ class Endpoints:
         Raises:
             Problem: 404 when there is no such endpoint, 503 when nothing is deployed at it.
         """
-        endpoint = self.table().get(name)
+        if self._newest[0] != self._seen or self._versions.generation != self._generation:
+            self._resolve()
+        endpoint = self._table.get(name)
         if endpoint is not None and endpoint.route.arms:
             return endpoint
         if endpoint is not None or name in self._known:
@@ -106,7 +110,7 @@ class Endpoints:
 
     def table(self) -> Mapping[str, Endpoint]:
         """Return all endpoints, after the newest route table."""
-        if self._seen != (self._page.seq(), self._versions.generation):
+        if self._newest[0] != self._seen or self._versions.generation != self._generation:
             self._resolve()
         return self._table
 
@@ -119,7 +123,7 @@ class Endpoints:
         generation = self._versions.generation
         seq, routes = self._page.read()
         self._table = MappingProxyType({name: self._endpoint(route) for name, route in routes.items()})
-        self._seen = (seq, generation)
+        self._seen, self._generation = seq, generation
         ready = {id(version) for version in self._versions.ready.values()}
         for gone in [key for key in self._lanes if key not in ready]:
             self._lanes.pop(gone).close()

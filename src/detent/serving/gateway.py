@@ -65,7 +65,7 @@ class Gateway:
             Problem: 422 for loose rows that do not fit the version that they are meant for, 503 when what can't be
                 logged may not be answered and the log is full.
         """
-        if self._log.refuses:
+        if self._log.audit and self._log.refuses:
             self._counters.add("log_failures")
             raise _unlogged("the prediction log has reached its bound, and its mode is `audit`")
         if not self._accepted:
@@ -121,8 +121,11 @@ class Gateway:
     def _items(self, ticket: Ticket, request: Request) -> list[Item]:
         """Name the rows and choose an arm for each."""
         endpoint, reader, rows, entities = ticket.endpoint, request.reader, request.rows, request.entities
-        arm_for = partial(choose, endpoint.route) if request.version is None else _forced(ticket, request.version)
         ids = self._ids.mint(self._now, len(rows), probability=endpoint.probability)
+        arms = endpoint.route.arms
+        if len(arms) == 1 and request.version is None and entities is None and endpoint.entity is None:
+            return [Item(ticket, id_, id_, arms[0], reader, row) for id_, row in zip(ids, rows, strict=True)]
+        arm_for = partial(choose, endpoint.route) if request.version is None else _forced(ticket, request.version)
         place = reader.places.get(endpoint.entity) if endpoint.entity is not None else None
         if entities is None and place is None:  # nobody to stick to: every row is its own entity
             return [Item(ticket, id_, id_, arm_for(id_), reader, row) for id_, row in zip(ids, rows, strict=True)]
@@ -301,7 +304,12 @@ def _fitting(lane: Lane[Item], item: Item) -> Row | None:
 
 
 def _answer(ticket: Ticket) -> Sequence[Line] | Problem:
-    lines = [_line(ticket.endpoint, item) for item in ticket.items]
+    lines = [
+        Line(item.id, item.arm.version, outcome.score)
+        if (outcome := item.outcome) is not None and outcome.score is not None
+        else _other_line(ticket.endpoint, item, outcome)
+        for item in ticket.items
+    ]
     if lines[0].score is not None or any(line.score is not None for line in lines):
         return lines
     if all(item.outcome is not None and _unasked(item.outcome) for item in ticket.items):
@@ -320,10 +328,9 @@ def _answer(ticket: Ticket) -> Sequence[Line] | Problem:
     )
 
 
-def _line(endpoint: Endpoint, item: Item) -> Line:
-    outcome, rescue, fallback = item.outcome, item.rescue, endpoint.route.fallback
-    if outcome is not None and outcome.score is not None:
-        return Line(item.id, item.arm.version, outcome.score)
+def _other_line(endpoint: Endpoint, item: Item, outcome: Outcome | None) -> Line:
+    """Say what stands in for the score that the chosen version did not give."""
+    rescue, fallback = item.rescue, endpoint.route.fallback
     if rescue is not None and rescue.score is not None and fallback is not None:
         return Line(item.id, fallback, rescue.score, fallback=True)
     if item.rule is not None:

@@ -81,7 +81,12 @@ class Hot:
                 wanted = "whole milliseconds, such as 500"
                 seconds = min(seconds, _number(headers[_TIMEOUT], _TIMEOUT, wanted) / 1000)
             leave = self._door.enter(endpoint, headers.get(_KEY), seconds, began, self.in_flight)
-            request = self._read(target, endpoint, body, headers)
+            if _VERSION in headers:
+                request = self._pinned(target, endpoint, body, headers)
+            else:
+                request = target.format.read(endpoint, endpoint.reader or reader_of(endpoint), body, headers)
+            if request.version is not None and not is_alone(endpoint, request.version):
+                self._door.admit_tester(headers.get(_KEY))
 
             def answered(answer: Sequence[Line] | Problem) -> None:
                 leave()
@@ -118,17 +123,11 @@ class Hot:
             leave()
             done(self.refuse(target, BUG, began, headers))
 
-    def _read(self, target: Target, endpoint: Endpoint, body: bytes, headers: Headers) -> Request | LooseRequest:
-        """Read the rows; a version that the caller names is for testers while others answer there too."""
-        if _VERSION not in headers:
-            request = target.format.read(endpoint, reader_of(endpoint), body, headers)
-        else:
-            version = _number(headers[_VERSION], _VERSION, "a version's number, such as 3")
-            request = target.format.read(endpoint, pinned_reader(endpoint, version), body, headers)
-            request = replace(request, version=version)
-        if request.version is not None and not is_alone(endpoint, request.version):
-            self._door.admit_tester(headers.get(_KEY))
-        return request
+    def _pinned(self, target: Target, endpoint: Endpoint, body: bytes, headers: Headers) -> Request | LooseRequest:
+        """Read the rows of a caller who names the version that is to answer."""
+        version = _number(headers[_VERSION], _VERSION, "a version's number, such as 3")
+        request = target.format.read(endpoint, pinned_reader(endpoint, version), body, headers)
+        return replace(request, version=version)
 
     def refuse(self, target: Target, problem: Problem, began: float, headers: Headers) -> Reply:
         """Return and count the answer to a request that can't be answered as asked."""

@@ -18,7 +18,8 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from detent.serving.bodies import MAX_BODY, MAX_SECONDS, too_slow
-from detent.serving.formats.format import Reply
+from detent.serving.formats.format import Headers, Reply
+from detent.serving.heads import Heads
 from detent.serving.hot import READ, Hot, Target
 from detent.serving.keys import Keys
 from detent.serving.problems import MEDIA_TYPE, Problem, render
@@ -59,11 +60,12 @@ class _Pending:
 
 
 class FastProtocol(HttpToolsProtocol):
-    """One connection. `hot`, `keys` and `fast` are set on a subclass, once per process."""
+    """One connection. `hot`, `keys`, `heads` and `fast` are set on a subclass, once per process."""
 
     parser: Any  # httptools'
     hot: Hot
     keys: Keys
+    heads: Heads
     fast: bool  # False: every request goes the usual way
     stopping: Callable[[], bool]  # True once the server ends
     defaults: ClassVar[object] = None  # headers of every answer as they were last written out,
@@ -85,6 +87,8 @@ class FastProtocol(HttpToolsProtocol):
         self._odd = False  # a header of the message asks for the usual way
         self._connection = False  # the message has a header of that name
         self._refused = False  # the connection ends; what still arrives is not looked at
+        self._between = True  # the parser has read whole messages only, and the last one took the short way
+        self._begun = 0  # messages that begin in this read
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         """Begin; a caller that never asks anything is let go like one that asks nothing more."""
@@ -103,10 +107,21 @@ class FastProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Read requests. One that is not complete yet gets a timer; most arrive in one piece and need none."""
+        fresh = self._between
+        if fresh:
+            known = self.heads.find(data)
+            if known is not None:
+                head, body = known
+                target = self.hot.targets().get(head.url)
+                if target is not None and self._is_next():
+                    self._ask(target, body, head.wanted, keep_alive=not self.stopping())
+                    return
         if self._refused:
             return
-        self._fed = len(data)
+        self._fed, self._begun = len(data), 0
         super().data_received(data)
+        if fresh and self._between and self._begun == 1:
+            self.heads.remember(data, self.url, self._wanted, sum(map(len, self._parts)))
         if self._in_head or self._in_body:
             self._head_bytes += len(data)
             if self._in_head and self._head_bytes > MAX_HEADERS:
@@ -117,14 +132,14 @@ class FastProtocol(HttpToolsProtocol):
         elif self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if len(self._waiting) > MAX_PIPELINED:
-            self.flow.pause_reading()
 
     def on_message_begin(self) -> None:
         """Begin to read a request."""
         self.url = b""
         self._target, self._wanted, self._heads, self._parts = None, {}, [], []
         self._head_bytes, self._in_head, self._odd, self._connection = 0, True, False, False
+        self._between = False
+        self._begun += 1
 
     def on_url(self, url: bytes) -> None:
         """Take a part of the request line."""
@@ -153,7 +168,9 @@ class FastProtocol(HttpToolsProtocol):
         if self._refused:
             return
         target = self.hot.targets().get(self.url) if self.fast else None
-        if target is not None and self.parser.get_method() == b"POST" and self._is_plain():
+        # Without a good key the usual way refuses at once: the body is not collected.
+        plain = target is not None and not self._odd and self.parser.get_method() == b"POST"
+        if plain and self._is_next() and self.keys.allows(self._wanted.get(b"authorization")):
             self._target, self._in_body = target, True
             return
         url = self.url
@@ -180,12 +197,9 @@ class FastProtocol(HttpToolsProtocol):
                 super().on_message_complete()
             return
         self._in_body = False
-        pending = _Pending(self._keeps_alive())
-        self._waiting.append(pending)
-        self.cycle = pending  # type: ignore[assignment]
+        self._between = keep_alive = self._keeps_alive()
         parts = self._parts
-        body = parts[0] if len(parts) == 1 else b"".join(parts)
-        self.hot.ask(target, body, self._wanted, partial(self._reply, pending))
+        self._ask(target, parts[0] if len(parts) == 1 else b"".join(parts), self._wanted, keep_alive=keep_alive)
 
     def pause_writing(self) -> None:
         """Read no more from a caller that does not read its answers."""
@@ -207,12 +221,18 @@ class FastProtocol(HttpToolsProtocol):
     def _head_size(self) -> int:
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self._heads)
 
-    def _is_plain(self) -> bool:
-        """True for a request with a simple body, of somebody who may ask, with nothing but short requests before it."""
+    def _is_next(self) -> bool:
+        """True for a request with nothing but short requests before it."""
         before = self.cycle
-        if self.pipeline or not (before is None or before.response_complete or isinstance(before, _Pending)):
-            return False
-        return not self._odd and self.keys.allows(self._wanted.get(b"authorization"))
+        return not self.pipeline and (before is None or before.response_complete or type(before) is _Pending)
+
+    def _ask(self, target: Target, body: bytes, headers: Headers, *, keep_alive: bool) -> None:
+        pending = _Pending(keep_alive)
+        self._waiting.append(pending)
+        self.cycle = pending  # type: ignore[assignment]
+        if len(self._waiting) > MAX_PIPELINED:
+            self.flow.pause_reading()
+        self.hot.ask(target, body, headers, partial(self._reply, pending))
 
     def _keeps_alive(self) -> bool:
         if self.stopping() or not self.parser.should_keep_alive():
@@ -231,7 +251,7 @@ class FastProtocol(HttpToolsProtocol):
         self._answered = self.loop.time()
         if self.pipeline:
             super().on_response_complete()  # starts what uvicorn has queued behind
-        elif not self.flow.write_paused:
+        elif self.flow.read_paused and not self.flow.write_paused:
             self.flow.resume_reading()
 
     def _send(self, pending: _Pending) -> None:
@@ -239,23 +259,20 @@ class FastProtocol(HttpToolsProtocol):
         pending.response_complete = True
         if reply is None or pending.disconnected or self.transport.is_closing():
             return
-        self.server_state.total_requests += 1
+        server = self.server_state
+        server.total_requests += 1
+        if FastProtocol.defaults is not server.default_headers:  # uvicorn renews them (the date) each second
+            FastProtocol.defaults = server.default_headers
+            FastProtocol.common = b"".join([b"%b: %b\r\n" % one for one in server.default_headers])
         more = b"".join([b"%b: %b\r\n" % header for header in reply.headers]) if reply.headers else b""
         close = b"" if pending.keep_alive else b"connection: close\r\n"
         body = reply.body
         self.transport.write(
-            b"%bcontent-type: %b\r\ncontent-length: %d\r\n%b%b\r\n%b"
-            % (self._head_of(reply.status), reply.kind, len(body), more, close, body)
+            b"%b%bcontent-type: %b\r\ncontent-length: %d\r\n%b%b\r\n%b"
+            % (STATUS_LINE[reply.status], FastProtocol.common, reply.kind, len(body), more, close, body)
         )
         if not pending.keep_alive:
             self.transport.close()
-
-    def _head_of(self, status: int) -> bytes:
-        """Return the status line with the headers of every answer; uvicorn renews those (the date) each second."""
-        defaults = self.server_state.default_headers
-        if FastProtocol.defaults is not defaults:
-            FastProtocol.defaults, FastProtocol.common = defaults, b"".join([b"%b: %b\r\n" % one for one in defaults])
-        return STATUS_LINE[status] + FastProtocol.common
 
     def _too_slow(self) -> None:
         self._timer = None
@@ -265,7 +282,7 @@ class FastProtocol(HttpToolsProtocol):
         """Answer a request that is not complete, and end the connection."""
         if self._refused or self.transport.is_closing():
             return
-        self._refused, self._in_head, self._in_body = True, False, False
+        self._refused, self._in_head, self._in_body, self._between = True, False, False, False
         before = self.cycle
         if not (before is None or before.response_complete or isinstance(before, _Pending)):
             before.keep_alive = False  # its answer is still to come, and ends the connection

@@ -31,6 +31,7 @@ from detent.serving.door import Door
 from detent.serving.endpoints import Endpoints
 from detent.serving.feedback import RecordLabels
 from detent.serving.gateway import Gateway
+from detent.serving.heads import Heads
 from detent.serving.hot import Hot
 from detent.serving.identifiers import PredictionIds, load_or_create_key
 from detent.serving.keys import Keys
@@ -171,6 +172,7 @@ class Worker:
         parts = {
             "hot": self._hot,
             "keys": self._keys,
+            "heads": Heads(),
             "fast": fast,
             "stopping": staticmethod(lambda: self._server is not None and self._server.should_exit),
         }
