@@ -15,7 +15,7 @@ T0 = datetime(2013, 3, 1, tzinfo=UTC)
 FINDING = Finding(
     kind="drift", severity="WARNING", column="temp", statistic="psi", value=0.3, low=None, high=0.5, threshold=0.1,
     rows=500, window_start="2013-02-28T00:00:00.000000+00:00", window_end="2013-03-01T00:00:00.000000+00:00",
-    message="`temp` has moved.",
+    message="`temp` has moved.", version=3, severe=True, scale=7, importance=0.2, slice="origin=JFK",
 )  # fmt: skip
 QUALITY = replace(FINDING, kind="quality", column=None, statistic="roc_auc", severity="INFO")
 KEY = {"endpoint": "flights", "actor": "test"}

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from dataclasses import MISSING, fields
+from functools import cache
+from typing import Any, TypeVar
 
 import msgspec
 
 from detent.bundle.protocol import Golden
 from detent.errors import Place, TamperedError
 from detent.records.bundle import Manifest
-from detent.records.check import Verdict
+from detent.records.check import CheckResult, Verdict
 from detent.records.profile import Profile
 from detent.records.signature import Signature
 from detent.store.canonical import canonical
@@ -38,8 +40,17 @@ def manifest_from_json(data: bytes) -> Manifest:
 
 
 def verdict_to_json(verdict: Verdict) -> bytes:
-    """Return a verdict as JSON; a NaN inside becomes null."""
-    return _ENCODER.encode(verdict)
+    """Return a verdict as JSON; a NaN inside becomes null.
+
+    A field that came later is left out while it holds its default: a seal covers these bytes, and one that was made
+    before there was the field stays good.
+    """
+    told = msgspec.to_builtins(verdict)
+    for record, kind in ((told, Verdict), *((result, CheckResult) for result in told["results"])):
+        for name, default in _later(kind).items():
+            if record[name] == default:
+                del record[name]
+    return _ENCODER.encode(told)
 
 
 def verdict_from_json(data: bytes) -> Verdict:
@@ -78,6 +89,16 @@ def golden_from_json(data: bytes) -> Golden:
     if any(len(values) != len(golden.scores) for values in golden.rows.values()):
         raise _foreign("golden.json", "its columns and scores differ in length")
     return golden
+
+
+@cache
+def _later(kind: type) -> dict[str, Any]:
+    """Return the fields that a record did not have at first, with their defaults as they stand in JSON."""
+    return {
+        field.name: msgspec.to_builtins(field.default)
+        for field in fields(kind)
+        if field.default is not MISSING and field.name not in ("seconds", "signature")
+    }
 
 
 def _decode(data: bytes, kind: type[T], name: str) -> T:

@@ -1,12 +1,12 @@
 -- save_finding --
 INSERT INTO findings (endpoint, version, found_at, kind, severity, column_name, statistic, value, low, high, threshold,
-    row_count, window_start, window_end, message)
+    row_count, window_start, window_end, message, scale, p_value, importance, slice, severe, since, score_shift)
 VALUES (:endpoint, :version, :found_at, :kind, :severity, :column, :statistic, :value, :low, :high, :threshold,
-    :rows, :window_start, :window_end, :message)
+    :rows, :window_start, :window_end, :message, :scale, :p_value, :importance, :slice, :severe, :since, :score_shift)
 
 -- findings --
 SELECT kind, severity, column_name AS "column", statistic, value, low, high, threshold, row_count AS "rows",
-    window_start, window_end, message
+    window_start, window_end, message, version, scale, p_value, importance, slice, severe, since, score_shift
 FROM findings
 WHERE endpoint = :endpoint
   AND (CAST(:kind AS TEXT) IS NULL OR kind = :kind)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import MISSING, asdict, fields
 from datetime import datetime
+from typing import Any
 
 from detent.records.event import Fact
 from detent.records.finding import Episode, Finding
@@ -23,15 +24,24 @@ def save_findings(
     if not findings:
         return
     for finding in findings:
-        tx.execute(_SQL["save_finding"], endpoint=endpoint, version=version, found_at=iso(now), **asdict(finding))
-    payload = {"version": version, "findings": [asdict(finding) for finding in findings]}
+        told = asdict(finding) | {"severe": int(finding.severe)}
+        if finding.version is None:
+            told["version"] = version
+        tx.execute(_SQL["save_finding"], endpoint=endpoint, found_at=iso(now), **told)
+    payload = {"version": version, "findings": [_told(finding) for finding in findings]}
     ledger.append(tx, Fact(kind="window.judged", subject=f"endpoint:{endpoint}", actor=actor, payload=payload), now)
 
 
 def findings(reader: Reader, endpoint: str, *, kind: str | None = None, since: datetime | None = None) -> list[Finding]:
     """Return stored findings in order of their windows; `since` keeps windows that end later than it."""
     rows = reader.rows(_SQL["findings"], endpoint=endpoint, kind=kind, since=None if since is None else iso(since))
-    return [Finding(**row) for row in rows]
+    return [Finding(**{**row, "severe": bool(row["severe"])}) for row in rows]
+
+
+def _told(finding: Finding) -> dict[str, Any]:
+    """Return a finding as the ledger has it: without what it does not say."""
+    unsaid = {field.name: field.default for field in fields(finding) if field.default is not MISSING}
+    return {name: value for name, value in asdict(finding).items() if name not in unsaid or value != unsaid[name]}
 
 
 def save_episodes(tx: Transaction, episodes: Sequence[Episode], *, endpoint: str, actor: str, now: datetime) -> None:

@@ -2,42 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
-from typing import TypeVar
-
-from croniter import croniter
 
 from detent import plugins
 from detent.errors import did_you_mean
 from detent.project import front
 from detent.project.datasets import read_data
-from detent.project.durations import parse_duration, parse_rate
-from detent.project.grammar import parse_check
+from detent.project.gate import read_gate
 from detent.project.log import read_log
-from detent.project.nodes import Section, Value, read_yaml
+from detent.project.monitor import read_monitor
+from detent.project.nodes import Value, read_key, read_yaml
 from detent.project.rollout import read_rollout
+from detent.project.trigger import read_trigger
 from detent.project.trust import read_trust
-from detent.records.check import Check
 from detent.records.lineage import LineagePlan
 from detent.records.project import (
-    Channel,
     Features,
-    MonitorPlan,
     PipelineProject,
     Project,
     Serving,
     SimulationPlan,
     Source,
     Target,
-    TriggerPlan,
     Trust,
 )
 from detent.store.canonical import digest_of
 from detent.store.clock import parse
-
-T = TypeVar("T")
 
 FILE = "detent.yaml"
 KEYS = (
@@ -59,7 +49,7 @@ def load(folder: Path) -> Project:
     name = _name(top.need("project", "delay-risk"))
     data = read_data(top.need("data", "{events: {source: data/events.parquet, time: at, key: id}}"))
     target = _target(top.need("target", "{data: events, column: label}"), data)
-    gate = _gate(top.need("gate", "[roc_auc >= 0.65]"))
+    gate = read_gate(top.need("gate", "[roc_auc >= 0.65]"))
     return Project(
         name=name,
         folder=str(folder.resolve()),
@@ -71,8 +61,8 @@ def load(folder: Path) -> Project:
         gate=gate,
         serving=top.read("serving", lambda value: _serving(value, name), _default_serving(name)),
         rollout=read_rollout(top.get("rollout"), gate),
-        monitor=_monitor(top.get("monitor"), target),
-        trigger=_trigger(top.get("trigger")),
+        monitor=read_monitor(top.get("monitor"), target),
+        trigger=read_trigger(top.get("trigger")),
         simulate=_simulate(top.get("simulate")),
         trust=top.read("trust", read_trust, Trust()),
         lineage=top.read("lineage", _lineage, LineagePlan()),
@@ -149,17 +139,6 @@ def _dataset(value: Value, data: tuple[Source, ...]) -> Source:
     return found[0]
 
 
-def _gate(value: Value) -> tuple[Check, ...]:
-    items = value.items()
-    checks = tuple(item.parsed(lambda text, line=item.line: parse_check(text, line)) for item in items)
-    if not checks:
-        raise value.error("a gate without checks lets everything through", "add one, such as - roc_auc >= 0.65")
-    limits = [item for item, check in zip(items, checks, strict=True) if check.kind == "leakage"]
-    if len(limits) > 1:
-        raise limits[1].error("the limit of leakage stands here twice", "keep one of the two lines")
-    return checks
-
-
 def _default_serving(name: str) -> Serving:
     return Serving(endpoint=name, fallback="previous", workers=0, port=8321)
 
@@ -177,54 +156,6 @@ def _serving(value: Value, name: str) -> Serving:
     )
 
 
-def _monitor(value: Value | None, target: Target) -> MonitorPlan:
-    section = value.section(("window", "labels_within", "quality", "floor", "channels")) if value else None
-    return MonitorPlan(
-        window=_read(section, "window", _duration, timedelta(days=1)),
-        labels_within=_read(section, "labels_within", _duration, timedelta(days=1)),
-        quality=_read(section, "quality", Value.text, "roc_auc" if target.task == "binary" else "rmse"),
-        floor=_read(section, "floor", Value.number, None),
-        channels=_read(section, "channels", _channels, (Channel(kind="log", url=None, secret=None),)),
-    )
-
-
-def _channels(value: Value) -> tuple[Channel, ...]:
-    return tuple(_channel(item) for item in value.items())
-
-
-def _channel(value: Value) -> Channel:
-    if isinstance(value.plain(), str):
-        return Channel(kind=value.one_of(plugins.names("channel")), url=None, secret=None)
-    section = value.section(("kind", "url", "secret"))
-    return Channel(
-        kind=section.need("kind", "webhook").one_of(plugins.names("channel")),
-        url=section.read("url", Value.text, None),
-        secret=section.read("secret", Value.text, None),
-    )
-
-
-def _trigger(value: Value | None) -> TriggerPlan:
-    keys = ("cron", "drift", "quality", "new_rows", "cooldown", "budget")
-    section = value.section(keys) if value else None
-    severities = ("warning", "critical")
-    budget, period = _read(section, "budget", lambda item: item.parsed(parse_rate), (4, timedelta(days=30)))
-    return TriggerPlan(
-        cron=_read(section, "cron", lambda item: item.parsed(_cron), None),
-        drift=_read(section, "drift", lambda item: item.one_of(severities), None),
-        quality=_read(section, "quality", lambda item: item.one_of(severities), None),
-        new_rows=_read(section, "new_rows", lambda item: item.whole(low=1), None),
-        cooldown=_read(section, "cooldown", _duration, timedelta(days=1)),
-        budget=budget,
-        budget_period=period,
-    )
-
-
-def _cron(text: str) -> str:
-    if len(text.split()) != 5 or not croniter.is_valid(text):
-        raise ValueError(f'`{text}` is no cron line; write five fields, such as "0 3 * * 1" for Mondays at 03:00 UTC')
-    return text
-
-
 def _lineage(value: Value) -> LineagePlan:
     section = value.section(("url", "secret"))
     return LineagePlan(
@@ -235,12 +166,12 @@ def _lineage(value: Value) -> LineagePlan:
 def _simulate(value: Value | None) -> SimulationPlan:
     section = value.section(("start", "until", "sample", "seed", "sabotage", "expect")) if value else None
     return SimulationPlan(
-        start=_read(section, "start", _date, None),
-        until=_read(section, "until", _date, None),
-        sample=_read(section, "sample", Value.share, 1.0),
-        seed=_read(section, "seed", lambda item: item.whole(low=0), 7),
-        sabotage=_read(section, "sabotage", _sabotage, ()),
-        expect=_read(section, "expect", lambda item: tuple(kind.text() for kind in item.items()), _EXPECTED),
+        start=read_key(section, "start", _date, None),
+        until=read_key(section, "until", _date, None),
+        sample=read_key(section, "sample", Value.share, 1.0),
+        seed=read_key(section, "seed", lambda item: item.whole(low=0), 7),
+        sabotage=read_key(section, "sabotage", _sabotage, ()),
+        expect=read_key(section, "expect", lambda item: tuple(kind.text() for kind in item.items()), _EXPECTED),
     )
 
 
@@ -255,11 +186,3 @@ def _date(value: Value) -> str:
     except ValueError as error:
         raise value.error(f"`{text}` is no date", "write an ISO date, such as 2013-03-01") from error
     return text
-
-
-def _duration(value: Value) -> timedelta:
-    return value.parsed(parse_duration)
-
-
-def _read(section: Section | None, key: str, read: Callable[[Value], T], default: T) -> T:
-    return default if section is None else section.read(key, read, default)

@@ -171,6 +171,11 @@ class Section:
         yield from self._values.items()
 
 
+def read_key(section: Section | None, key: str, read: Callable[[Value], T], default: T) -> T:
+    """Return what `read` makes of a value; the default when the key, or the section, is absent."""
+    return default if section is None else section.read(key, read, default)
+
+
 def read_yaml(path: Path) -> Value:
     """Read a YAML file into values with places.
 

@@ -19,6 +19,27 @@ class Check:
     confidence: float | None  # 0.95 for "at 95%"; None: the point estimate decides
     by: str | None  # column whose values make the slices
     line: int
+    relative: bool = False  # "better by 2%", "champion * 1.2": the threshold is a share of the champion's value
+    against: str = ""  # "champion": compared with it
+    arguments: tuple[tuple[str, str], ...] = ()  # of the form's own, such as (("missing", "humid"),)
+    code: str | None = None  # "checks.py:name" of a user's own check or metric
+    slack: bool = False  # a margin to be no worse by, not a goal: non-inferiority
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SliceResult:
+    """What a check says about one slice of the evaluation rows."""
+
+    column: str
+    value: str
+    rows: int
+    metric: float | None
+    low: float | None
+    high: float | None
+    champion: float | None  # the champion's value on the same rows
+    p_value: float | None  # corrected for the number of slices (Holm)
+    decision: str  # pass | reject | inconclusive | left out
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +57,10 @@ class CheckResult:
     reason: str  # one sentence a user can act upon
     measured: bool  # True: depends on this machine (latency), so it is kept apart from what two runs must agree on
     seconds: float = 0.0  # wall time the check took
+    slices: tuple[SliceResult, ...] = ()
+    alpha: float | None = None  # chance of a wrong pass that this result was allowed
+    needed: int | None = None  # rows that would have decided an inconclusive result
+    stamp: str = ""  # "no champion": it passed because there was nothing to compare with
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,4 +76,5 @@ class Verdict:
     champion_digest: str | None  # manifest digest of the version it was compared with
     reason: str  # the decisive check in a sentence
     judged_at: str  # ISO time
+    candidates: int = 1  # different bundles judged on these rows so far, this one included
     signature: str = ""  # Ed25519 over the verdict's binding, hex; a server checks it before it loads the version
