@@ -65,6 +65,7 @@ TABLE: dict[str, dict[str, str]] = {
 EXTRAS = {
     "matplotlib": "report",
     "mlflow": "ui",
+    "river": "drift",
     "ray": "ray",
     "s3fs": "s3",
     "skops": "skops",
