@@ -107,3 +107,15 @@ def test_events_are_filtered_by_kind_family_subject_and_time(db: Database, now: 
     assert [event.subject for event in ledger.read(db, kind="run.started")] == ["run:7"]
     assert [event.seq for event in ledger.read(db, subject="run:1")] == [2]
     assert ledger.count_by_kind(db) == {"run.finished": 3, "run.started": 1}
+
+
+def test_the_newest_event_about_a_subject_is_found_without_reading_the_others(db: Database, now: datetime) -> None:
+    with db.transaction() as tx:
+        for number in range(3):
+            ledger.append(tx, Fact(kind="window.watched", subject="a", actor="t", payload={"n": number}), now)
+        ledger.append(tx, Fact(kind="window.watched", subject="b", actor="t", payload={"n": 7}), now)
+        ledger.append(tx, Fact(kind="window.watched.twice", subject="a", actor="t", payload={"n": 9}), now)
+    found = ledger.last(db, "window.watched", "a")
+    assert found is not None
+    assert found.payload == {"n": 2}
+    assert ledger.last(db, "window.watched", "c") is None

@@ -195,11 +195,9 @@ def worst(findings: Sequence[Finding]) -> str:
 
 def _watched_until(ws: Workspace, what: str) -> datetime | None:
     """Return where the next window of a kind begins; None before the first champion."""
-    last = None
-    for event in ledger.read(ws.db, kind="window.watched", subject=f"{what}:{ws.project.serving.endpoint}"):
-        last = parse(event.payload["end"])
+    last = ledger.last(ws.db, "window.watched", f"{what}:{ws.project.serving.endpoint}")
     if last is not None:
-        return last
+        return parse(last.payload["end"])
     first = next(iter(ledger.read(ws.db, kind="rollout.promoted")), None)
     return None if first is None else parse(first.time)
 

@@ -94,6 +94,12 @@ def read(
     return (_event(row) for row in rows)
 
 
+def last(reader: Reader, kind: str, subject: str) -> Event | None:
+    """Return the newest event of exactly this kind about exactly this subject."""
+    row = reader.row(_SQL["last_about"], kind=kind, subject=subject)
+    return None if row is None else _event(row)
+
+
 def last_seq(reader: Reader, kind: str) -> int:
     """Return the number of the newest event of exactly this kind; 0 when there is none."""
     row = reader.row(_SQL["last_seq"], kind=kind)

@@ -16,6 +16,10 @@ WHERE (CAST(:kind AS TEXT) IS NULL OR kind = :kind OR SUBSTR(kind, 1, LENGTH(:ki
   AND seq > :after
 ORDER BY seq
 
+-- last_about --
+SELECT seq, time, kind, subject, actor, payload, observed, previous, hash FROM ledger
+WHERE kind = :kind AND subject = :subject ORDER BY seq DESC LIMIT 1
+
 -- last_seq --
 SELECT COALESCE(MAX(seq), 0) AS seq FROM ledger WHERE kind = :kind
 
