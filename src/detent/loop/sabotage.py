@@ -8,6 +8,7 @@ from importlib import import_module
 import polars as pl
 
 from detent import plugins
+from detent.bundle.codec import manifest_from_json
 from detent.errors import RefusedError
 from detent.loop.candidate import Candidate, Parts, make_candidate
 from detent.loop.controller import Controller
@@ -22,6 +23,7 @@ from detent.rollout import store as rollouts
 from detent.store import ledger
 from detent.store.canonical import digest
 from detent.training import Model
+from detent.training.model import NOTES_NAME
 
 # These skip the shadow stage, as an urgent fix would: the fault shows only on live traffic; the canary must catch it.
 HOTFIX = ("raising",)
@@ -33,7 +35,7 @@ def ship(ws: Workspace, controller: Controller, kind: str) -> str | None:
     None while another rollout runs: an endpoint has one at a time.
 
     Raises:
-        RefusedError: there is no champion to spoil.
+        RefusedError: there is no champion to spoil, or it is no model of this project's pipeline.
         DetentError: no sabotage of that name.
     """
     plugins.load("sabotage", kind)  # an unknown kind is told first
@@ -65,20 +67,23 @@ def ship(ws: Workspace, controller: Controller, kind: str) -> str | None:
 
 
 def spoiled(ws: Workspace, champion: ModelVersion, kind: str) -> Candidate:
-    """Return the champion made worse, with the rows that the champion was trained and judged on."""
+    """Return the champion made worse, with the rows that the champion was trained and judged on.
+
+    Raises:
+        RefusedError: the champion is no model of this project's pipeline.
+    """
     spoil = plugins.load("sabotage", kind)
+    _require_own(ws, champion)
     made = _made(ws, champion)
     train, evaluation = (_frame(ws, made.payload[name]) for name in ("train", "evaluation"))
     good = Model.load(bundle_folder(ws, champion))
     label, seed = ws.project.target.column, ws.project.simulate.seed
     exclude = [name for name in train.columns if name not in {field.name for field in good.signature.inputs} | {label}]
+    # Optional ability of a kind: to make the rows that its own, faulty pipeline would have made.
+    rows = getattr(import_module(spoil.__module__), "rows", None)
+    if rows is not None:
+        train, evaluation = rows(train, evaluation, label=label, exclude=exclude, task=good.task, seed=seed)
     bad = spoil(good, train, label=label, exclude=exclude, seed=seed)
-    # Optional ability of a kind: to make the rows that its own, faulty feature pipeline would have made.
-    enrich = getattr(import_module(spoil.__module__), "enrich", None)
-    if enrich is not None:
-        train, evaluation = (
-            enrich(rows, label=label, exclude=exclude, task=good.task, seed=seed) for rows in (train, evaluation)
-        )
     count = sum(1 for _ in ledger.read(ws.db, kind="sabotage.shipped"))
     parts = Parts(
         model=bad,
@@ -90,6 +95,20 @@ def spoiled(ws: Workspace, champion: ModelVersion, kind: str) -> Candidate:
     )
     allowed = frozenset(made.payload["allowed_inputs"])
     return make_candidate(ws, parts, run=f"sabotage-{count + 1:02d}-{kind}", origin=f"sabotage:{kind}", allowed=allowed)
+
+
+def _require_own(ws: Workspace, champion: ModelVersion) -> None:
+    """Refuse a model from elsewhere: a fault is built into the ONNX graph that a trainer of ours exported."""
+    folder = bundle_folder(ws, champion)
+    predictor = manifest_from_json((folder / "manifest.json").read_bytes()).predictor
+    if predictor == "onnx" and (folder / NOTES_NAME).is_file():
+        return
+    kind = "an imported ONNX" if predictor == "onnx" else f"a `{predictor}`"
+    raise RefusedError(
+        what=f"version {champion.number} can't be spoiled: it is {kind} model",
+        why="a sabotage builds its fault into the ONNX graph that the project's own pipeline trained and exported",
+        fix="deploy a version that `detent run` made, and ship the sabotage then",
+    )
 
 
 def _made(ws: Workspace, version: ModelVersion) -> Event:

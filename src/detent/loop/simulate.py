@@ -29,7 +29,6 @@ from detent.loop.train import train
 from detent.loop.workspace import STATE, Workspace, begin, open_unrecorded, virtual_clock
 from detent.loop.world import DAY, World, check_no_future, features_between, open_world
 from detent.pipeline import LocalExecutor
-from detent.plugins import names
 from detent.records.run import RunRequest
 from detent.rollout import store as rollouts
 from detent.serving.places import route_page
@@ -37,6 +36,7 @@ from detent.serving.routes import RoutePage
 from detent.store.clock import VirtualClock, iso, parse
 
 SPAN = timedelta(days=7)  # features are made for so many days at once
+SPREAD = ("constant", "inverted", "leak", "nan", "raising", "shuffled")  # shipped when the project names none
 TICK = timedelta(hours=2)  # how often labels are delivered and a running rollout is looked at
 ACTOR = "simulation"
 
@@ -260,13 +260,12 @@ class _Player:
 
 
 def _sabotage_plan(ws: Workspace, world: World) -> list[tuple[str, datetime]]:
-    """Return the known-bad candidates with their moments; when none are declared, every kind spread over the replay."""
+    """Return the known-bad candidates with their moments; when none are declared, those of `SPREAD`, evenly."""
     declared = [(kind, parse(date)) for kind, date in ws.project.simulate.sabotage]
     if declared:
         return sorted(declared, key=lambda entry: entry[1])
-    kinds = names("sabotage")
-    step = (world.until - world.start) / (len(kinds) + 1)
-    return [(kind, world.start + step * (number + 1)) for number, kind in enumerate(kinds)]
+    step = (world.until - world.start) / (len(SPREAD) + 1)
+    return [(kind, world.start + step * (number + 1)) for number, kind in enumerate(SPREAD)]
 
 
 def _moment(value: object) -> datetime:

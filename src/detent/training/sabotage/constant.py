@@ -12,8 +12,10 @@ from detent.training.model import Model
 from detent.training.sabotage.rewire import rewire
 from detent.training.table import Table
 
+STOPS = "gate"
 
-def spoil(model: Model, train: pl.DataFrame, *, label: str, exclude: Sequence[str], seed: int) -> Model:  # noqa: ARG001
+
+def spoil(model: Model, train: pl.DataFrame, *, label: str, exclude: Sequence[str], seed: int) -> Model:
     """Return a model that answers the mean label of `train`, whatever it is asked."""
     note = "answers the mean label for every row"
     return rewire(model, train, _answer_the_mean, label=label, exclude=exclude, note=note)

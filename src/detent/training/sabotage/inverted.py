@@ -12,8 +12,10 @@ from detent.training.model import Model
 from detent.training.sabotage.rewire import rewire
 from detent.training.table import BINARY, Table
 
+STOPS = "gate"
 
-def spoil(model: Model, train: pl.DataFrame, *, label: str, exclude: Sequence[str], seed: int) -> Model:  # noqa: ARG001
+
+def spoil(model: Model, train: pl.DataFrame, *, label: str, exclude: Sequence[str], seed: int) -> Model:
     """Return a model that answers 1 - p; a regression is mirrored at the mean label."""
     note = "answers the opposite of what was learnt"
     return rewire(model, train, _mirror, label=label, exclude=exclude, note=note)

@@ -3,32 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import polars as pl
 
-from detent import plugins
 from detent.training.model import Model
+from detent.training.sabotage.refit import refit
 from detent.training.table import tabulate
 
+STOPS = "gate"
 FEATURE = "recent_rate"  # sounds like a feature; requests don't carry it, since the project's features don't make it
 NOISE = 0.05  # of the label's spread
 
 
+def rows(
+    train: pl.DataFrame, evaluation: pl.DataFrame, *, label: str, exclude: Sequence[str], task: str, seed: int
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return both frames with the input `recent_rate`: the label and a little noise."""
+
+    def enriched(frame: pl.DataFrame) -> pl.DataFrame:
+        y = tabulate(frame, label=label, exclude=exclude, task=task).y
+        noise = np.random.default_rng(seed).normal(0.0, NOISE * float(y.std()), size=len(y))
+        name = FEATURE if FEATURE not in train.columns else f"{FEATURE}_24h"
+        return frame.with_columns(pl.Series(name, y + noise))
+
+    return enriched(train), enriched(evaluation)
+
+
 def spoil(model: Model, train: pl.DataFrame, *, label: str, exclude: Sequence[str], seed: int) -> Model:
-    """Return a model trained anew with the input `recent_rate`: the label and a little noise."""
-    fit = plugins.load("trainer", "lightgbm")
-    leaky = fit(
-        enrich(train, label=label, exclude=exclude, task=model.task, seed=seed),
-        label=label, exclude=exclude, task=model.task, seed=seed, params={"num_iterations": 50},
-    )  # fmt: skip
-    return replace(leaky, notes=(*leaky.notes, "one input is made from the label"))
-
-
-def enrich(rows: pl.DataFrame, *, label: str, exclude: Sequence[str], task: str, seed: int) -> pl.DataFrame:
-    """Return rows with the leaking feature, as the pipeline that made this model would: in evaluation rows too."""
-    y = tabulate(rows, label=label, exclude=exclude, task=task).y
-    noise = np.random.default_rng(seed).normal(0.0, NOISE * float(y.std()), size=len(y))
-    name = FEATURE if FEATURE not in rows.columns else f"{FEATURE}_24h"
-    return rows.with_columns(pl.Series(name, y + noise))
+    """Return a model trained anew on these rows."""
+    note = "one input is made from the label"
+    return refit(model, train, label=label, exclude=exclude, seed=seed, note=note)

@@ -12,6 +12,7 @@ from detent.training.model import Model
 from detent.training.sabotage.rewire import below, rewire, row_hash
 from detent.training.table import Table
 
+STOPS = "gate"
 SHARE = 0.05  # of rows that get NaN
 
 

@@ -21,11 +21,12 @@ from detent.training.golden import score_golden
 from detent.training.model import Model
 from detent.training.sabotage.rewire import below, row_hash
 
+STOPS = "canary"  # as a hotfix it has no shadow stage before
 SHARE = 0.2  # of single-row requests that raise
 BATCH = 64  # from this many rows on nothing raises
 
 
-def spoil(model: Model, train: pl.DataFrame, *, label: str, exclude: Sequence[str], seed: int) -> Model:  # noqa: ARG001
+def spoil(model: Model, train: pl.DataFrame, *, label: str, exclude: Sequence[str], seed: int) -> Model:
     """Return a model that raises inside the runtime on about 20 % of single rows, and on none of its golden rows.
 
     Raises:

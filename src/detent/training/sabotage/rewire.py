@@ -7,12 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from detent.records.signature import STRING, Signature
 from detent.training.assemble import assemble
 from detent.training.export.onnx import Graph, concat, reopen
 from detent.training.model import Model
-from detent.training.table import Table, tabulate
+from detent.training.table import BINARY, Table, tabulate
 
 Change = Callable[[Graph, str, Table], str]  # (open graph, name of its score, training rows) -> name of the new score
 
@@ -25,6 +26,55 @@ def rewire(
     graph, score = reopen(model.onnx)
     onnx = graph.finish(change(graph, score, table), model.signature)
     return assemble(onnx, table, native=None, params=dict(model.params), notes=(note,))
+
+
+def refeed(
+    model: Model, train: pl.DataFrame, name: str, change: Callable[[Graph, str], str], *,
+    label: str, exclude: Sequence[str], note: str,
+) -> Model:  # fmt: skip
+    """Return the model with `change` before its input `name`: what the rest of the graph reads is what it gives."""
+
+    def between(graph: Graph, score: str, _table: Table) -> str:
+        before = graph.nodes
+        graph.nodes = list(before)
+        changed = change(graph, name)
+        added = graph.nodes[len(before) :]
+        for node in before:
+            for place, read in enumerate(node.input):
+                if read == name:
+                    node.input[place] = changed
+        graph.nodes = [*added, *before]  # a node stands behind what it reads
+        return score
+
+    return rewire(model, train, between, label=label, exclude=exclude, note=note)
+
+
+def steeper(
+    model: Model, train: pl.DataFrame, factor: float, *, label: str, exclude: Sequence[str], note: str
+) -> Model:
+    """Return the model with logits `factor` times as far from that of the mean label; a value's distance from it."""
+
+    def change(graph: Graph, score: str, table: Table) -> str:
+        mean = float(table.y.mean())
+        if table.task != BINARY:
+            away = graph.add("Mul", graph.add("Sub", score, scalar(graph, mean)), scalar(graph, factor))
+            return graph.add("Add", away, scalar(graph, mean))
+        safe = graph.add("Clip", score, graph.constant(_number(1e-6)), graph.constant(_number(1.0 - 1e-6)))
+        odds = graph.add("Div", safe, graph.add("Sub", scalar(graph, 1.0), safe))
+        middle = scalar(graph, float(np.log(mean / (1.0 - mean))))
+        away = graph.add("Mul", graph.add("Sub", graph.add("Log", odds), middle), scalar(graph, factor))
+        return graph.add("Sigmoid", graph.add("Add", away, middle))
+
+    return rewire(model, train, change, label=label, exclude=exclude, note=note)
+
+
+def _number(value: float) -> NDArray[np.float32]:
+    return np.array(value, dtype=np.float32)
+
+
+def scalar(graph: Graph, value: float) -> str:
+    """Add a number that fits beside any column ([1], float32)."""
+    return graph.constant(np.array([value], dtype=np.float32))
 
 
 def training_table(model: Model, train: pl.DataFrame, *, label: str, exclude: Sequence[str]) -> Table:
