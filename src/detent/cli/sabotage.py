@@ -8,14 +8,20 @@ import click
 
 
 @click.command("sabotage")
-@click.argument("kind")
+@click.argument("kind", required=False)
 @click.pass_obj
-def command(folder: Path, kind: str) -> None:
+def command(folder: Path, kind: str | None) -> None:
     """Ship a known-bad candidate of KIND, made from the champion, through the gate and, if it passes, the rollout.
 
-    Kinds: leak, constant, inverted, nan, raising, shuffled, and whatever plug-ins add. `raising` skips the shadow
-    stage, as an urgent fix would: its fault shows on live traffic, where callers get the champion's answer instead.
+    Without a KIND, list all of them, and where each must be stopped at the latest. `raising` skips the shadow stage, as
+    an urgent fix would: its fault shows on live traffic, where callers get the champion's answer instead.
     """
+    from detent.loop.sabotage import kinds, stops
+
+    if kind is None:
+        for name in kinds():
+            click.echo(f"{name:<18} {stops(name)}".rstrip())
+        return
     from detent.errors import RefusedError
     from detent.loop.controller import Controller
     from detent.loop.sabotage import ship

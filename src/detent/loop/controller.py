@@ -22,6 +22,7 @@ from detent.pipeline import LocalExecutor
 from detent.predictions import labels
 from detent.records.event import Fact
 from detent.records.finding import Finding
+from detent.records.rollout import Rollout
 from detent.records.run import RunRequest
 from detent.rollout import store as rollouts
 from detent.trigger import store as triggers
@@ -107,12 +108,13 @@ class Controller:
         self.roll_out(outcome.version.number, reason=f"{request.reason}: {request.detail}")
         return outcome
 
-    def roll_out(self, number: int, *, reason: str, hotfix: bool = False) -> None:
+    def roll_out(self, number: int, *, reason: str, hotfix: bool = False) -> Rollout:
         """Start a version's way to all traffic; a hotfix skips the shadow stage."""
         rollout = release(self._ws, self._gateway, number, reason=reason, hotfix=hotfix)
         if rollout.state != "running":
             self._tell(rollout.reason)
         mirror_aliases(self._ws)
+        return rollout
 
     def _asked_for(self, findings: Sequence[Finding]) -> RunRequest | None:
         ws, plan = self._ws, self._ws.project.trigger

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from importlib import import_module
 
 import polars as pl
 
 from detent import plugins
 from detent.bundle.codec import manifest_from_json
-from detent.errors import RefusedError
+from detent.errors import RefusedError, TamperedError
 from detent.loop.candidate import Candidate, Parts, make_candidate
 from detent.loop.controller import Controller
 from detent.loop.datasets import ingest_all
-from detent.loop.judge import bundle_folder, champion_version
+from detent.loop.judge import bundle_folder, champion_version, is_pass, judge_candidate
 from detent.loop.mirror import mirror_version
+from detent.loop.tampering import ADMISSION, REGISTRY, Tampering
+from detent.loop.tampering import KINDS as tampering_kinds
 from detent.loop.train import candidate_fact, submit
 from detent.loop.workspace import Workspace
 from detent.records.event import Event, Fact
+from detent.records.rollout import ROLLED_BACK
 from detent.records.version import ModelVersion
 from detent.rollout import store as rollouts
 from detent.store import ledger
@@ -38,7 +42,9 @@ def ship(ws: Workspace, controller: Controller, kind: str) -> str | None:
         RefusedError: there is no champion to spoil, or it is no model of this project's pipeline.
         DetentError: no sabotage of that name.
     """
-    plugins.load("sabotage", kind)  # an unknown kind is told first
+    tampering = tampering_kinds.get(kind)
+    if tampering is None:
+        plugins.load("sabotage", kind)  # an unknown kind is told first
     if rollouts.current(ws.db, ws.project.serving.endpoint) is not None:
         return None
     champion = champion_version(ws)
@@ -49,15 +55,10 @@ def ship(ws: Workspace, controller: Controller, kind: str) -> str | None:
             fix="run and deploy an honest model first: detent run, detent deploy",
         )
     candidate = spoiled(ws, champion, kind)
-    ws.record(
-        Fact(
-            kind="sabotage.shipped",
-            subject=f"run:{candidate.run}",
-            actor=ws.actor,
-            payload={"kind": kind, "reason": f"known-bad candidate `{kind}`, made from version {champion.number}"},
-        )
-    )
+    ws.record(_shipped(ws, candidate, kind, champion))
     ws.record(candidate_fact(ws, candidate, {}))
+    if tampering is not None:
+        return _slip_in(ws, controller, kind, candidate, tampering)
     verdict, version = submit(ws, candidate, ingest_all(ws, ws.now()))
     if version is None:
         return f"sabotage `{kind}` was refused by the gate: {verdict.reason}"
@@ -66,13 +67,57 @@ def ship(ws: Workspace, controller: Controller, kind: str) -> str | None:
     return f"sabotage `{kind}` passed the gate as version {version.number} and is being rolled out"
 
 
+def kinds() -> tuple[str, ...]:
+    """Return the names of all kinds, sorted."""
+    return tuple(sorted({*plugins.names("sabotage"), *tampering_kinds}))
+
+
+def stops(kind: str) -> str:
+    """Return where a kind must be stopped at the latest: gate, registry, admission or canary; "" when nobody said."""
+    tampering = tampering_kinds.get(kind)
+    if tampering is not None:
+        return tampering.stops
+    return getattr(import_module(plugins.load("sabotage", kind).__module__), "STOPS", "")
+
+
+def _slip_in(ws: Workspace, controller: Controller, kind: str, candidate: Candidate, tampering: Tampering) -> str:
+    """Let somebody get at a candidate behind the gate, and see who notices."""
+    verdict = judge_candidate(ws, candidate, ingest_all(ws, ws.now()))
+    if tampering.spoil is None and not is_pass(verdict):
+        return f"sabotage `{kind}` could not be tried: its honest twin was refused by the gate ({verdict.reason})"
+    try:
+        version = tampering.act(ws, candidate, verdict)
+    except (RefusedError, TamperedError) as refusal:
+        return _stopped(ws, candidate, kind, REGISTRY, f"{refusal.what}: {refusal.why}")
+    rollout = controller.roll_out(version.number, reason=f"sabotage `{kind}`")
+    if rollout.state == ROLLED_BACK:
+        return _stopped(ws, candidate, kind, ADMISSION, rollout.reason)
+    return f"sabotage `{kind}` is in the registry as version {version.number}, and no process has looked at it yet"
+
+
+def _stopped(ws: Workspace, candidate: Candidate, kind: str, where: str, reason: str) -> str:
+    payload = {"kind": kind, "where": where, "reason": reason}
+    ws.record(Fact(kind="sabotage.stopped", subject=f"run:{candidate.run}", actor=ws.actor, payload=payload))
+    return f"sabotage `{kind}` was refused by the {where}: {reason}"
+
+
+def _shipped(ws: Workspace, candidate: Candidate, kind: str, champion: ModelVersion) -> Fact:
+    return Fact(
+        kind="sabotage.shipped",
+        subject=f"run:{candidate.run}",
+        actor=ws.actor,
+        payload={"kind": kind, "reason": f"known-bad candidate `{kind}`, made from version {champion.number}"},
+    )
+
+
 def spoiled(ws: Workspace, champion: ModelVersion, kind: str) -> Candidate:
     """Return the champion made worse, with the rows that the champion was trained and judged on.
 
     Raises:
         RefusedError: the champion is no model of this project's pipeline.
     """
-    spoil = plugins.load("sabotage", kind)
+    tampering = tampering_kinds.get(kind)
+    spoil = plugins.load("sabotage", kind) if tampering is None else _before(tampering)
     _require_own(ws, champion)
     made = _made(ws, champion)
     train, evaluation = (_frame(ws, made.payload[name]) for name in ("train", "evaluation"))
@@ -95,6 +140,15 @@ def spoiled(ws: Workspace, champion: ModelVersion, kind: str) -> Candidate:
     )
     allowed = frozenset(made.payload["allowed_inputs"])
     return make_candidate(ws, parts, run=f"sabotage-{count + 1:02d}-{kind}", origin=f"sabotage:{kind}", allowed=allowed)
+
+
+def _before(tampering: Tampering) -> Callable[..., Model]:
+    """Return how the candidate is spoilt that somebody gets at afterwards."""
+    return _as_it_is if tampering.spoil is None else plugins.load("sabotage", tampering.spoil)
+
+
+def _as_it_is(model: Model, _train: pl.DataFrame, **_told: object) -> Model:
+    return model
 
 
 def _require_own(ws: Workspace, champion: ModelVersion) -> None:

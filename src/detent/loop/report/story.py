@@ -110,6 +110,10 @@ def _sabotage(events: list[Event], stages: Sequence[str]) -> Iterable[tuple[str,
     for shipped in (event for event in events if event.kind == "sabotage.shipped"):
         kind, later = shipped.payload["kind"], [event for event in events if event.seq > shipped.seq]
         verdict = next((e for e in later if e.subject == shipped.subject and e.kind.startswith("verdict.")), None)
+        stopped = next((e for e in later if e.subject == shipped.subject and e.kind == "sabotage.stopped"), None)
+        if stopped is not None:
+            yield kind, f"refused by the {stopped.payload['where']}", sentence(stopped)
+            continue
         if verdict is not None and verdict.kind != "verdict.passed":
             yield kind, "refused by the gate", sentence(verdict)
             continue
