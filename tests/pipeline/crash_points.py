@@ -41,8 +41,6 @@ from typing import NamedTuple
 
 import numpy as np
 import polars as pl
-from crash_checks import Look, ids, judge, look, open_all, plain
-from in_process import InProcess
 
 from detent.pipeline import checkpoint, pipeline, step
 

@@ -58,6 +58,30 @@ outcomes = [step.outcome for step in result.run.steps]
 print(json.dumps({"outcomes": outcomes, "errors": [str(error) for error in result.errors]}))
 """
 
+# Three processes open a new database at once, again and again: folder, number of rounds. Prints what went wrong.
+OPENERS = """
+import os, sys, time
+from pathlib import Path
+from detent.store.database import open_database
+
+def opened(path, at):
+    process = os.fork()
+    if process:
+        return process
+    try:
+        while time.monotonic() < at:
+            pass
+        open_database(path).close()
+    except BaseException as error:
+        print(error, flush=True)
+    os._exit(0)
+
+for round in range(int(sys.argv[2])):
+    at = time.monotonic() + 0.005
+    for process in [opened(Path(sys.argv[1], f"{round}.db"), at) for _ in range(3)]:
+        os.waitpid(process, 0)
+"""
+
 
 class Runs:
     """Starts runs and looks at what they note."""
@@ -173,3 +197,8 @@ def wait_for(holds: Callable[[], bool]) -> None:
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def test_commands_that_make_the_database_at_the_same_moment_all_open_it(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", OPENERS, str(tmp_path), "60"]
+    assert subprocess.run(command, capture_output=True, text=True, timeout=60).stdout == ""

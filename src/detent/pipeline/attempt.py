@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,12 +15,13 @@ from detent.errors import StepError, TamperedError
 from detent.pipeline import context, store
 from detent.pipeline.arguments import stored_in
 from detent.pipeline.artifacts import Artifact
-from detent.pipeline.call import call, load_arguments, load_step, loaded_step, store_outputs
+from detent.pipeline.call import call, load_arguments, load_step, loaded_step, same_step, store_outputs
 from detent.pipeline.capture import captured
 from detent.pipeline.codecs import folder as folders
 from detent.pipeline.codecs.scratch import using_scratch
 from detent.pipeline.failure import printable
 from detent.pipeline.lease import Lease, is_held
+from detent.pipeline.loaded import Loaded
 from detent.pipeline.planner import Planned, quarantine_damaged
 from detent.pipeline.sandbox import enter_sandbox
 from detent.pipeline.scratch import attempt_folder
@@ -30,6 +32,7 @@ from detent.pipeline.workspace import Workspace
 from detent.store.clock import iso
 
 UNSTABLE = "unstable"  # the digest of what changed while it was read: nothing is ever equal to it
+_LOOKS = 1.0  # seconds between looks at all files that were imported here, besides those that a step reaches
 _LARGEST_READ = 64 * 2**20  # bytes of a file that was read without being declared, up to which it is kept
 
 
@@ -71,6 +74,8 @@ class Attempts:
     def __init__(self, observer: Observer) -> None:
         self._observer = observer
         self._key = b""
+        self._loaded = Loaded()
+        self._looked = -_LOOKS  # monotonic seconds: when all files that were imported here were last compared
         # What was read while project modules were imported here, with the files that were executed then.
         self._at_import: list[tuple[frozenset[str], tuple[Read, ...]]] = []
 
@@ -79,17 +84,19 @@ class Attempts:
         reads = [read for _, found in self._at_import for read in found]
         return bool(reads) and unchanged(reads, folder, key=project_key(state)) is not None
 
-    def make(self, planned: Planned, lease: Lease, workspace: Workspace, *, log: Path, hermetic: bool) -> Result:
-        """Run the call, with everything it prints and its traceback in the log.
+    def make(
+        self, planned: Planned, lease: Lease, workspace: Workspace, *, log: Path, hermetic: bool, key: bytes
+    ) -> Result:
+        """Run the call, with everything it prints and its traceback in the log; `key` is the project's, for variables.
 
         Raises:
             StepFailed: the step raised, returned what can't be stored, or read what it may not.
         """
         retry_on: tuple[type[Exception], ...] = ()
-        self._key = project_key(workspace.state)  # a sandbox will not let it be read
+        self._key = key  # a sandbox will not let it be read
         with captured(log), attempt_folder(workspace.state) as scratch, using_scratch(scratch):
             try:
-                function, retry_on = loaded_step(planned.node, workspace.folder) or self._import(planned, workspace)
+                function, retry_on = self._find(planned, workspace) or self._import(planned, workspace)
                 if hermetic:
                     enter_sandbox(planned, workspace, scratch)
                 arguments = _load(function, planned, workspace)
@@ -111,6 +118,20 @@ class Attempts:
             except BaseException as error:
                 traceback.print_exc()
                 raise StepFailed(error, retry_on) from error
+
+    def _find(
+        self, planned: Planned, workspace: Workspace
+    ) -> tuple[Callable[..., Any], tuple[type[Exception], ...]] | None:
+        """Return the step's function when this process has imported it as it is now.
+
+        What the step is known to reach is compared with the plan each time, and all other files once in a while: code
+        that nobody could foresee is found to be outdated when it has been used, and its result is then not kept.
+        """
+        now = time.monotonic()
+        if now - self._looked < _LOOKS and self._loaded.are(workspace.address.folder, planned.code.files):
+            return same_step(planned.node, workspace.folder)
+        self._looked = now
+        return loaded_step(planned.node, workspace.folder)
 
     def _import(self, planned: Planned, workspace: Workspace) -> tuple[Callable[..., Any], tuple[type[Exception], ...]]:
         imported, loaded = self._observe(planned, workspace, lambda: load_step(planned.node, workspace.folder))

@@ -38,8 +38,19 @@ def load_step(node: Node, folder: Path) -> tuple[Callable[..., Any], tuple[type[
 
 
 def loaded_step(node: Node, folder: Path) -> tuple[Callable[..., Any], tuple[type[Exception], ...]] | None:
-    """Return what `load_step` would when nothing has to be imported for it, None otherwise."""
+    """Return what `load_step` would when nothing has to be imported for it, None otherwise; see also `same_step`."""
     found = loaded_callable(f"{node.file}:{node.attribute}", folder) if node.file else None
+    return None if found is None else _function_of(found)
+
+
+def same_step(node: Node, folder: Path) -> tuple[Callable[..., Any], tuple[type[Exception], ...]] | None:
+    """Return what `loaded_step` would when no file of the project has changed, which is not looked at here."""
+    import_sources_of(folder)
+    path = folder / node.file
+    module = sys.modules.get(".".join(Path(node.file).with_suffix("").parts)) if node.file else None
+    if module is None or getattr(module, "__file__", None) != str(path):
+        return None
+    found = getattr(module, node.attribute, None)
     return None if found is None else _function_of(found)
 
 

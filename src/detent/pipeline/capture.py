@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
+from detent.pipeline.repeat import Repeater
+
 LARGEST_LOG = 64 * 2**20  # bytes; a step that prints a gigabyte must not fill the disk
 _CUT = b"\n[the log was cut here: the step prints more than %d MiB; what follows is its latest output]\n"
-_LOOKS = 0.5  # seconds between looks at the log's size
+_looks = Repeater(lambda: 0.5, name="detent-log")  # at the log's size
 
 
 @contextlib.contextmanager
@@ -22,28 +24,33 @@ def captured(log: Path) -> Iterator[None]:
     Raises:
         OSError: the file can't be made.
     """
-    log.parent.mkdir(parents=True, exist_ok=True)
-    # O_APPEND: after a cut, whoever holds the descriptor goes on at the new end.
-    descriptor = os.open(log, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o644)
+    try:
+        descriptor = _open(log)
+    except FileNotFoundError:  # the run's first
+        log.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = _open(log)
     kept = [(number, os.dup(number)) for number in (1, 2)]
     streams = sys.stdout, sys.stderr
-    ended = threading.Event()
-    watcher = threading.Thread(target=_keep_small, args=(descriptor, ended), daemon=True, name="detent-log")
+    size = _Size(descriptor)
     _flush()
     try:
         for number, _ in kept:
             os.dup2(descriptor, number)
-        watcher.start()
-        yield
+        with _looks.calling(size.look):
+            yield
     finally:
         _flush()
         for number, copy in kept:
             os.dup2(copy, number)
             os.close(copy)
         sys.stdout, sys.stderr = map(_usable, streams, (1, 2))  # the step may have replaced or closed them
-        ended.set()
-        watcher.join()
-        os.close(descriptor)
+        size.look()
+        size.close()
+
+
+def _open(log: Path) -> int:
+    # O_APPEND: after a cut, whoever holds the descriptor goes on at the new end.
+    return os.open(log, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o644)
 
 
 def _usable(stream: TextIO, number: int) -> TextIO:
@@ -57,13 +64,24 @@ def _flush() -> None:
             stream.flush()
 
 
-def _keep_small(descriptor: int, ended: threading.Event) -> None:
-    last = False
-    while not last:
-        last = ended.wait(_LOOKS)
-        with contextlib.suppress(OSError):
-            if os.fstat(descriptor).st_size > LARGEST_LOG:
-                _cut(descriptor)
+class _Size:
+    """Keeps an open log small."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._lock = threading.Lock()  # between a look and the closing: the number soon names another file
+
+    def look(self) -> None:
+        """Cut the log if it is too large."""
+        with self._lock, contextlib.suppress(OSError):
+            if self._descriptor >= 0 and os.fstat(self._descriptor).st_size > LARGEST_LOG:
+                _cut(self._descriptor)
+
+    def close(self) -> None:
+        """Close the log."""
+        with self._lock:
+            os.close(self._descriptor)
+            self._descriptor = -1
 
 
 def _cut(descriptor: int) -> None:

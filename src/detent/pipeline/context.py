@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from detent.errors import ProjectError
+from detent.pipeline.codecs.scratch import make_private
 from detent.project.environment import Secret, read_secret
 
 
@@ -18,7 +19,7 @@ class Attempt:
 
     step: str
     secrets: tuple[str, ...]  # names that the step declares
-    scratch: Path  # an empty folder that is removed afterwards
+    scratch: Path  # of a folder that is removed afterwards, to be made by who needs it
     restore: Callable[[Path], None]  # puts what an earlier attempt saved into a folder
     save: Callable[[Path], None]  # keeps a folder for the next attempt
 
@@ -49,7 +50,8 @@ def checkpoint() -> Checkpoint:
         return Checkpoint(Path(tempfile.mkdtemp(prefix="detent-checkpoint-")), lambda _: None)
     folder = attempt.scratch / "checkpoint"
     if not folder.is_dir():
-        folder.mkdir(parents=True)
+        make_private(attempt.scratch)
+        folder.mkdir()
         attempt.restore(folder)
     return Checkpoint(folder, attempt.save)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from detent.pipeline.artifacts import Artifact
 from detent.pipeline.attempt import Attempts, Result, StepFailed
 from detent.pipeline.executors.protocol import Done, Outcome, Task
 from detent.pipeline.failure import raised
-from detent.pipeline.lease import Lease, Renewal, is_held, owner_name, try_lease
+from detent.pipeline.lease import Lease, is_held, owner_name, renewed, try_lease
 from detent.pipeline.nodes import Node
 from detent.pipeline.planner import FORCED, Planned, stats_of
 from detent.pipeline.readiness import READY, Skip, readiness
@@ -81,7 +82,7 @@ def _execute(task: Task, session: Session, attempts: Attempts) -> Done:
         return _skip(task, session, node, state)
     if state != READY:
         raise too_early(node, task.run)
-    planned = session.planner.plan(node, task.shard)
+    planned = session.planner.plan(node, task.shard, again=bool(task.key))
     if task.key and task.key != planned.key:
         raise StepError(
             what=f"what decides step `{node.name}` changed after the run was planned",
@@ -94,15 +95,20 @@ def _execute(task: Task, session: Session, attempts: Attempts) -> Done:
         if entry is not None:
             return _hit(task, session, planned, entry, lease)
         log = log_name(task)
-        with Renewal(lease, lambda: open_database(session.workspace.db.path)):
-            began = time.monotonic()
+        with renewed(lease, lambda: open_database(session.workspace.db.path)):
+            began, used = time.monotonic(), _cpu_seconds()
             result = attempts.make(
-                planned, lease, session.workspace, log=session.workspace.state / log, hermetic=task.hermetic
+                planned,
+                lease,
+                session.workspace,
+                log=session.workspace.state / log,
+                hermetic=task.hermetic,
+                key=session.key,
             )
             row = StepRun(
                 step=node.name, shard=task.shard, outcome=RAN, why=task.why or why, key=planned.key,
-                seconds=time.monotonic() - began, attempts=task.attempt, log=log, inputs=planned.inputs,
-                warnings=result.warnings,
+                seconds=time.monotonic() - began, cpu_seconds=_cpu_seconds() - used, attempts=task.attempt, log=log,
+                inputs=planned.inputs, warnings=result.warnings,
             )  # fmt: skip
             return _commit(session, planned, lease, row, result, task)
     except BaseException:
@@ -110,6 +116,12 @@ def _execute(task: Task, session: Session, attempts: Attempts) -> Done:
             store.release_lease(tx, lease.key, token=lease.token)
             store.end_attempt(tx, attempt_name(task), outcome=FAILED)
         raise
+
+
+def _cpu_seconds() -> float:
+    """Return the seconds on a core of this process and of those that it waited for."""
+    usages = [resource.getrusage(whose) for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
 def too_early(node: Node, run: str) -> ProjectError:

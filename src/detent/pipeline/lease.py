@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,10 +18,12 @@ from pathlib import Path
 
 from detent.errors import DetentError
 from detent.pipeline import store
+from detent.pipeline.repeat import Repeater
 from detent.store.database import Database, Transaction
 
 SECONDS = 30.0  # a lease that is not renewed for so long is free
 RENEWAL = 8.0  # seconds between renewals
+_renewals = Repeater(lambda: RENEWAL, name="detent-lease")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +60,7 @@ def is_alive(owner: str) -> bool:
 
 def owner_name(process: int) -> str:
     """Return what names a process for good: a process number alone is used again, also after a restart."""
-    return "/".join([*_here(), str(process), _started(process)])
+    return "/".join([*_here(), str(process), _own_start() if process == os.getpid() else _started(process)])
 
 
 @cache
@@ -77,30 +78,25 @@ def _started(process: int) -> str:
     return "" if fields[0] in (b"Z", b"X") else fields[19].decode()
 
 
-class Renewal:
-    """Renews a lease in the background for as long as the block runs, through a connection of its own."""
+@cache
+def _own_start() -> str:
+    """Return when this process began; asked for several times in each step."""
+    return _started(os.getpid())
 
-    def __init__(self, lease: Lease, connect: Callable[[], Database]) -> None:
-        self._lease = lease
-        self._connect = connect
-        self._stop = threading.Event()
-        self._timer = threading.Thread(target=self._renew, daemon=True, name="detent-lease")
 
-    def __enter__(self) -> None:
-        self._timer.start()
+os.register_at_fork(after_in_child=_own_start.cache_clear)
 
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
 
-    def _renew(self) -> None:
-        while not self._stop.wait(RENEWAL):
-            with contextlib.suppress(DetentError):  # busy: the next time is early enough
-                self._renew_once()
+def renewed(lease: Lease, connect: Callable[[], Database]) -> contextlib.AbstractContextManager[None]:
+    """Renew a lease in the background for as long as the block runs, through a connection of its own."""
+    return _renewals.calling(lambda: _renew(lease, connect))
 
-    def _renew_once(self) -> None:
-        db = self._connect()
+
+def _renew(lease: Lease, connect: Callable[[], Database]) -> None:
+    with contextlib.suppress(DetentError):  # busy: the next time is early enough
+        db = connect()
         try:
             with db.transaction() as tx:
-                store.renew_lease(tx, self._lease.key, token=self._lease.token, expires=time.time() + SECONDS)
+                store.renew_lease(tx, lease.key, token=lease.token, expires=time.time() + SECONDS)
         finally:
             db.close()

@@ -24,7 +24,7 @@ from detent.pipeline.store import Entry
 from detent.pipeline.trace.reads import Memo, unchanged
 from detent.pipeline.workspace import Workspace
 from detent.store.blobs import Blobs, Stat
-from detent.store.canonical import canonical
+from detent.store.canonical import canonical, digest
 from detent.store.clock import parse
 from detent.store.memo import StatMemo, digest_of_file
 
@@ -52,20 +52,31 @@ class Planned:
 class Planner:
     """Plans the calls of one run; used by the driver for all of them, and by whoever executes one for that one."""
 
-    def __init__(self, results: Results, workspace: Workspace, reader: CodeReader, *, pipeline: str, run: str) -> None:
+    def __init__(
+        self,
+        results: Results,
+        workspace: Workspace,
+        reader: CodeReader,
+        *,
+        pipeline: str,
+        run: str,
+        kept: tuple[bytes, Memo] | None = None,
+    ) -> None:
+        """Plan for one run; `kept` is what an earlier planner of the same project read: its key and its memo."""
         self._results = results
         self._workspace = workspace
         self._folder = Path(workspace.address.folder)
         self._reader = reader
         self._pipeline = pipeline
         self._run = run
-        self._key = project_key(workspace.state)
-        self._reads = Memo()
+        self._key, self._reads = kept or (project_key(workspace.state), Memo())
         self._memo = StatMemo(workspace.db)  # digests of declared files that have not changed since they were read
         self._sources: dict[str, str] = {}  # digest of a code's components -> digest of the blob with its texts
 
-    def plan(self, node: Node, shard: int) -> Planned:
-        """Return the call's key and what it is made of.
+    def plan(self, node: Node, shard: int, *, again: bool = False) -> Planned:
+        """Return the call's key and what it is made of; the texts of its code are stored.
+
+        `again`: they are stored already if the key is the one that the call had before.
 
         Raises:
             ProjectError: a parameter can't be compared, a secret is missing, a project file is no valid Python.
@@ -74,7 +85,7 @@ class Planner:
         arguments = arguments_of(node, shard, self._results)
         code = self._code_of(node, arguments)
         policy = policy_of(node, folder=self._folder, key=self._key, run=self._run, digest_of=self._digest_of)
-        parts = parts_of(node, arguments, code, source=self._source_of(code), policy=policy)
+        parts = parts_of(node, arguments, code, source=self._source_of(code, stored=again), policy=policy)
         return Planned(node=node, shard=shard, arguments=arguments, parts=parts, code=code, key=key_of(parts))
 
     def find(self, planned: Planned, *, reason: bool = True) -> tuple[Entry | None, str]:
@@ -137,10 +148,11 @@ class Planner:
         names = [(module, path.partition(".")[0]) for module, _, path in (name.partition(":") for name in types)]
         return self._reader.code_of([(node.module, node.attribute), *names])
 
-    def _source_of(self, code: Code) -> str:
+    def _source_of(self, code: Code, *, stored: bool) -> str:
         identity = framed_digest(dict(code.components))
         if identity not in self._sources:
-            self._sources[identity] = self._workspace.blobs.put(canonical(dict(code.sources)))
+            texts = canonical(dict(code.sources))
+            self._sources[identity] = digest(texts) if stored else self._workspace.blobs.put(texts)
         return self._sources[identity]
 
 

@@ -49,12 +49,12 @@ SELECT id FROM runs WHERE state = 'running' AND id <> :id
 
 -- set_step_run --
 -- A retried attempt replaces what the one before it said.
-INSERT INTO step_runs (run, step, shard, position, outcome, why, key, variant, seconds, attempts, log, outputs, inputs,
-    warnings, error, ended_at)
-VALUES (:run, :step, :shard, :position, :outcome, :why, :key, :variant, :seconds, :attempts, :log, :outputs, :inputs,
-    :warnings, :error, :ended_at)
+INSERT INTO step_runs (run, step, shard, position, outcome, why, key, variant, seconds, cpu_seconds, attempts, log,
+    outputs, inputs, warnings, error, ended_at)
+VALUES (:run, :step, :shard, :position, :outcome, :why, :key, :variant, :seconds, :cpu_seconds, :attempts, :log,
+    :outputs, :inputs, :warnings, :error, :ended_at)
 ON CONFLICT (run, step, shard) DO UPDATE SET outcome = excluded.outcome, why = excluded.why, key = excluded.key,
-    variant = excluded.variant, seconds = excluded.seconds, attempts = excluded.attempts, log = excluded.log,
+    variant = excluded.variant, seconds = excluded.seconds, cpu_seconds = excluded.cpu_seconds, attempts = excluded.attempts, log = excluded.log,
     outputs = excluded.outputs, inputs = excluded.inputs, warnings = excluded.warnings, error = excluded.error,
     ended_at = excluded.ended_at
 
@@ -70,7 +70,8 @@ SELECT id, pipeline, state, started_at, request, graph, inputs, ended_at FROM ru
 SELECT id, pipeline, state, started_at, request, graph, inputs, ended_at FROM runs ORDER BY seq DESC LIMIT :limit
 
 -- step_runs --
-SELECT step, shard, outcome, why, key, variant, seconds, attempts, log, outputs, inputs, warnings, error, ended_at
+SELECT step, shard, outcome, why, key, variant, seconds, cpu_seconds, attempts, log, outputs, inputs, warnings, error,
+    ended_at
 FROM step_runs WHERE run = :run ORDER BY position, shard
 
 -- begin_attempt --

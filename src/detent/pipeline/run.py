@@ -21,13 +21,14 @@ from detent.pipeline.fingerprint.code import CodeReader
 from detent.pipeline.frame import framed_digest
 from detent.pipeline.lease import SECONDS, is_alive, owner_name
 from detent.pipeline.nodes import Graph
+from detent.pipeline.packages import heavy_packages
 from detent.pipeline.plan import refuse_uncomparable
 from detent.pipeline.planner import Planner
 from detent.pipeline.results import DONE, Results
 from detent.pipeline.schedule import How, Progress, Schedule
 from detent.pipeline.scratch import remove_left
 from detent.pipeline.tokens import refuse_impossible
-from detent.pipeline.workspace import Workspace
+from detent.pipeline.workspace import Workspace, unhurried
 from detent.records.run import WHOLE, Run, RunRequest
 from detent.store.atomic import sync_filesystem
 from detent.store.blobs import Blobs, FolderBlobs
@@ -131,7 +132,8 @@ def run_document(
         document,
         workspace=workspace,
         results=results,
-        planner=Planner(results, workspace, reader, pipeline=graph.name, run=run_id),
+        # The texts of the code that it stores are on the disk when the run ends, as what the steps make is.
+        planner=Planner(results, unhurried(workspace), reader, pipeline=graph.name, run=run_id),
         template=Task(
             address=workspace.address,
             graph=begun.graph,
@@ -140,6 +142,7 @@ def run_document(
             shard=WHOLE,
             hermetic=order.how.hermetic,
             code=framed_digest([str(workspace.folder), *sorted(code.files.items())]),
+            packages=heavy_packages(graph, code, inputs.values()),
         ),
         how=order.how,
         progress=order.progress,
@@ -195,6 +198,7 @@ def _finish(schedule: Schedule, begun: Run, workspace: Workspace, executor: Exec
         if isinstance(workspace.blobs, FolderBlobs):
             with contextlib.suppress(OSError):  # a full disk: the transaction below says so
                 sync_filesystem(workspace.state)
+                sync_filesystem(workspace.blobs.folder)  # it may lie on another disk
         with workspace.db.transaction(wait=store.PATIENCE) as tx:
             store.end_run(tx, begun.id, state=state, ended_at=iso(workspace.clock.now()))
             store.drop_lease(tx, _run_key(begun.id))

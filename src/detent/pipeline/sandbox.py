@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from detent.errors import ProjectError
+from detent.pipeline.codecs.scratch import make_private
 from detent.pipeline.planner import Planned
 from detent.pipeline.trace import landlock
 from detent.pipeline.workspace import Workspace
@@ -25,6 +26,7 @@ def enter_sandbox(planned: Planned, workspace: Workspace, scratch: Path) -> None
             why="it needs Landlock, which Linux has since 5.13, and this kernel does not offer it",
             fix="run without --hermetic: what a step reads is then recorded and compared, not denied",
         )
+    make_private(scratch)  # only what is there can be permitted
     folder, machine = workspace.folder, landlock.presets()
     declared = [path for pattern in planned.node.options.files for path in folder.glob(pattern)]
     code = [folder / name for name in planned.code.files]

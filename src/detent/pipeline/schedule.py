@@ -77,7 +77,9 @@ class Schedule:
         self._planner = planner
         self._template = template  # a task with everything but the step filled in
         self._how = how
-        self._progress = progress
+        self._tell = progress
+        self._said: list[tuple[str, str, str]] = []  # progress that was not told yet
+        self._later = False  # tell it when there is nothing else to do
         self._critical = critical_seconds(document.graph, store.mean_seconds(workspace.db))
         self._followers = _followers(document)
         self._open = {node.name for node in document.graph.nodes}  # not ended
@@ -93,15 +95,28 @@ class Schedule:
         tokens = Tokens(executor.total())
         try:
             self._advance(list(self._document.graph.nodes))
+            self._later = True  # a step that only waits for the one before starts sooner
             while self._queue or self._delayed or self._working:
                 self._write()  # before anything starts that reads it
                 self._start_attempts(executor, tokens)
+                self._tell_all()
                 for ended in executor.wait(self._pause()):
                     tokens.give_back(ended.task)
                     self._settle(ended)
         finally:
             self._write()
             self._planner.save()
+            self._tell_all()
+
+    def _progress(self, step: str, state: str, detail: str) -> None:
+        self._said.append((step, state, detail))
+        if not self._later:
+            self._tell_all()
+
+    def _tell_all(self) -> None:
+        said, self._said = self._said, []
+        for one in said:
+            self._tell(*one)
 
     def _advance(self, nodes: list[Node]) -> None:
         """Plan these nodes and, as far as they end at once, all that follows them."""

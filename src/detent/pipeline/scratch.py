@@ -1,10 +1,9 @@
-"""The folder in which an attempt may write: made for it, removed after it, also when it was killed."""
+"""The folder in which an attempt may write: made when it needs one, removed after it, also when it was killed."""
 
 from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,15 +16,12 @@ _SEPARATOR = ","  # a name is its owner's, with this for "/", and something rand
 
 @contextmanager
 def attempt_folder(state: Path) -> Iterator[Path]:
-    """Give a new folder that is removed at the end of the block.
+    """Give the path of a folder that is removed at the end of the block; whoever writes there makes it.
 
-    Raises:
-        OSError: it can't be made.
+    Most steps need none. Nobody else uses its name.
     """
-    parent = state / _FOLDER
-    parent.mkdir(parents=True, exist_ok=True)
     owner = owner_name(os.getpid()).replace("/", _SEPARATOR)
-    folder = Path(tempfile.mkdtemp(dir=parent, prefix=f"{owner}{_SEPARATOR}"))
+    folder = state / _FOLDER / f"{owner}{_SEPARATOR}{os.urandom(8).hex()}"
     try:
         yield folder
     finally:

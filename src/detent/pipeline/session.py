@@ -13,6 +13,8 @@ from detent.pipeline.executors.protocol import Task
 from detent.pipeline.fingerprint.code import CodeReader
 from detent.pipeline.planner import Planner
 from detent.pipeline.results import Results
+from detent.pipeline.seal import project_key
+from detent.pipeline.trace.reads import Memo
 from detent.pipeline.workspace import Workspace, open_address
 from detent.project.sources import import_sources_of
 from detent.store.clock import SystemClock, parse
@@ -36,6 +38,8 @@ class _Open:
     document: Document
     inputs: dict[str, Artifact]
     reader: CodeReader
+    key: bytes
+    memo: Memo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +51,7 @@ class Session:
     results: Results
     planner: Planner
     reader: CodeReader
+    key: bytes  # the project's, for values of variables
 
 
 class Sessions:
@@ -71,10 +76,17 @@ class Sessions:
         known.stamp.moment = parse(task.now) if task.now else None
         workspace, document = known.workspace, known.document
         results = Results(task.run, document, known.inputs, workspace.db, workspace.blobs)
-        planner = Planner(results, workspace, known.reader, pipeline=document.graph.name, run=task.run)
+        planner = Planner(
+            results, workspace, known.reader, pipeline=document.graph.name, run=task.run, kept=(known.key, known.memo)
+        )
         return Session(
-            workspace=workspace, document=document, results=results, planner=planner, reader=known.reader
-        )  # fmt: skip
+            workspace=workspace,
+            document=document,
+            results=results,
+            planner=planner,
+            reader=known.reader,
+            key=known.key,
+        )
 
     def close(self) -> None:
         """Let go of the database."""
@@ -107,4 +119,6 @@ def _open(task: Task, of: tuple[object, ...], *, durable: bool) -> _Open:
         document=load_document(task.graph, workspace.blobs),
         inputs=inputs,
         reader=CodeReader(workspace.folder),
+        key=project_key(workspace.state),
+        memo=Memo(),
     )

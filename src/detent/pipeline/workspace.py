@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -43,6 +43,13 @@ class Address:
     blobs: str
 
 
+def unhurried(workspace: Workspace) -> Workspace:
+    """Return it with a blob store that does not wait for the disk: whoever asks for it syncs what was stored."""
+    if not isinstance(workspace.blobs, FolderBlobs):
+        return workspace
+    return replace(workspace, blobs=FolderBlobs(workspace.blobs.folder, durable=False))
+
+
 def open_address(address: Address, clock: Clock, *, durable: bool = True) -> Workspace:
     """Open a workspace in this process; its database has to be closed again.
 
@@ -52,14 +59,12 @@ def open_address(address: Address, clock: Clock, *, durable: bool = True) -> Wor
         StoreError: the database or the blob store can't be opened.
     """
     state = Path(address.state)
-    blobs = open_blobs(address.blobs, cache=state / "cache")
-    return Workspace(
+    opened = Workspace(
         folder=Path(address.folder),
         state=state,
-        blobs=blobs
-        if durable or not isinstance(blobs, FolderBlobs)
-        else FolderBlobs(Path(address.blobs), durable=False),
+        blobs=open_blobs(address.blobs, cache=state / "cache"),
         db=open_database(Path(address.database)),
         clock=clock,
         blobs_url=address.blobs,
     )
+    return opened if durable else unhurried(opened)

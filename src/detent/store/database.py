@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -79,7 +80,8 @@ class SqliteDatabase:
         with self._explained():
             self._connection = sqlite3.connect(path, timeout=timeout, isolation_level=None, check_same_thread=False)
             self._connection.row_factory = sqlite3.Row
-            for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
+            _use_wal(self._connection, timeout)
+            for pragma in ("synchronous = NORMAL", "foreign_keys = ON"):
                 self._connection.execute(f"PRAGMA {pragma}")
         self._place = path.absolute()  # a process may go to another folder
         self._file = _file(self._place)
@@ -171,6 +173,19 @@ def open_database(path: Path, *, mounts: Path = TABLE) -> Database:
     """
     require_local(path, table=mounts)
     return SqliteDatabase(path)
+
+
+def _use_wal(connection: sqlite3.Connection, timeout: float) -> None:
+    """Switch to WAL mode. SQLite does not wait when another process switches the same new file at this moment."""
+    until = time.monotonic() + timeout
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() >= until:
+                raise
+            time.sleep(0.005)
 
 
 def _file(path: Path) -> tuple[int, int] | None:

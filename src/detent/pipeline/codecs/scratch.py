@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import lru_cache
 from pathlib import Path
 
 _current: ContextVar[Path | None] = ContextVar("scratch", default=None)
@@ -17,12 +18,12 @@ _of_process: dict[int, Path] = {}  # by process id: a forked process must not re
 
 @contextmanager
 def using_scratch(folder: Path) -> Iterator[None]:
-    """Make `folder` the place for files while the block runs.
+    """Make `folder` the place for files while the block runs; it is made when the first of them is.
 
     What a step leaves in it is given up: its outputs are moved into the store from there instead of being copied.
     Best it lies on the store's filesystem. Whoever calls this removes the folder when the loaded values are done with.
     """
-    token = _current.set(folder.resolve())
+    token = _current.set(_resolved(folder.parent) / folder.name)
     try:
         yield
     finally:
@@ -46,10 +47,21 @@ def holds_scratch(folder: Path) -> bool:
     return current is not None and current.is_relative_to(folder.resolve())
 
 
+def make_private(folder: Path) -> None:
+    """Make a folder that only its owner may enter; that it is there already is no mistake."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+@lru_cache(maxsize=4)
+def _resolved(folder: Path) -> Path:
+    """Return where the links in a path lead; every step of a run asks for the same one."""
+    return folder.resolve()
+
+
 def _folder() -> Path:
     current = _current.get()
     if current is not None:
-        current.mkdir(parents=True, exist_ok=True)
+        make_private(current)
         return current
     process = os.getpid()
     if process not in _of_process:

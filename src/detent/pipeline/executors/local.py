@@ -7,10 +7,8 @@ import multiprocessing
 import os
 import resource
 import signal
-import sys
 import time
-import types
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
@@ -18,19 +16,11 @@ from pathlib import Path
 from typing import cast
 
 from detent.pipeline.executors.memory import machine_memory, used_memory
+from detent.pipeline.executors.parents import forked_from, modules_of
 from detent.pipeline.executors.protocol import Capacity, Died, Done, Ended, Outcome, Task, TimedOut, TooLarge
 from detent.pipeline.executors.worker import STALE, serve
 from detent.project.environment import all_variables
 
-PRELOAD = ("numpy", "polars", "pyarrow")
-_OURS = (
-    "detent.pipeline.executors.preload",  # first: what it forks stays small
-    "detent.pipeline.executors.worker",
-    "detent.pipeline.codecs.parquet",
-    "detent.pipeline.codecs.npy",
-    "detent.pipeline.codecs.json",
-    "detent.pipeline.codecs.folder",
-)
 _LOOKS = 0.25  # seconds between looks at the memory of steps that have a limit
 
 
@@ -55,14 +45,15 @@ class LocalExecutor:
     """A pool of up to `workers` processes that lives until `close`; none is started before the first task.
 
     A worker keeps its imports from task to task, and is replaced when the project's files have changed, when a task
-    timed out or when it died. `preload` names modules that the workers' parent imports once, so that no worker has to.
+    timed out or when it died. `preload` names modules that the workers' parent imports once, so that no worker has to;
+    None: what takes long to import among those that the tasks' code uses.
     """
 
-    def __init__(self, workers: int, *, preload: Sequence[str] = PRELOAD) -> None:
+    def __init__(self, workers: int, *, preload: Sequence[str] | None = None) -> None:
         self._limit = max(1, workers)
         self._workers: list[_Worker] = []
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload([*_OURS, *preload])  # replaces the default, which imports the main script
+        self._preload = preload
 
     def total(self) -> Capacity:
         """Return one core per worker, and the machine's memory and GPUs."""
@@ -73,12 +64,12 @@ class LocalExecutor:
         """Give a task to an idle worker that has no other code loaded, or to a new one."""
         for stale in [idle for idle in self._workers if idle.task is None and not self._usable(idle, task)]:
             self._end(stale)
-        worker = next((idle for idle in self._workers if idle.task is None), None) or self._spawn(task.code)
+        worker = next((idle for idle in self._workers if idle.task is None), None) or self._spawn(task)
         try:
             worker.connection.send(task)
         except OSError:  # it died while it was idle
             self._end(worker)
-            worker = self._spawn(task.code)
+            worker = self._spawn(task)
             worker.connection.send(task)
         worker.task, worker.started = task, time.monotonic()
 
@@ -124,14 +115,14 @@ class LocalExecutor:
         same = worker.code == task.code and worker.variables == all_variables()
         return same and not task.hermetic and worker.process.is_alive() and not _is_worn(worker)
 
-    def _spawn(self, code: str) -> _Worker:
+    def _spawn(self, task: Task) -> _Worker:
         ours, theirs = self._context.Pipe()
         variables = all_variables()  # those of now: the parent of the workers has those of when it was started
         process = self._context.Process(target=serve, args=(theirs, variables), daemon=True, name="detent-step")
-        with _no_main_module():
+        with forked_from(modules_of(task.packages) if self._preload is None else frozenset(self._preload)):
             process.start()
         theirs.close()  # else the death of the worker would not close the pipe
-        worker = _Worker(process, cast("Connection", ours), code, variables)
+        worker = _Worker(process, cast("Connection", ours), task.code, variables)
         self._workers.append(worker)
         return worker
 
@@ -201,14 +192,3 @@ def _how(code: int | None) -> str:
     if code is not None and code < 0:
         return f"killed by {signal.Signals(-code).name}"
     return f"exit status {code}"
-
-
-@contextlib.contextmanager
-def _no_main_module() -> Iterator[None]:
-    """Keep multiprocessing from importing the script that was started into the worker, where it would run again."""
-    kept = sys.modules["__main__"]
-    sys.modules["__main__"] = types.ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = kept

@@ -31,6 +31,7 @@ class Task:
     memory: int | None = None  # bytes
     cpu: float = 1.0
     gpu: int = 0
+    packages: tuple[str, ...] | None = None  # that the code of the whole graph loads; None: nobody knows them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

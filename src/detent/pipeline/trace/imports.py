@@ -6,6 +6,7 @@ import builtins
 import importlib
 import sys
 from collections.abc import Callable
+from operator import is_
 from types import ModuleType
 from typing import Any
 
@@ -40,9 +41,7 @@ class Imports:
         machinery = _machinery()
         if machinery._gcd_import is self._wrapped[1]:
             machinery._gcd_import = self._by_name
-        before = {id(module) for module in self._before.values()}  # some get a second name later
-        loaded = {name for name, module in list(sys.modules.items()) if id(module) not in before}
-        waiting, reached = [*loaded, *self._asked], set[str]()
+        waiting, reached = [*self._loaded(), *self._asked], set[str]()
         while waiting:
             name = waiting.pop()
             if name not in reached:
@@ -50,6 +49,14 @@ class Imports:
                 waiting += [name.rpartition(".")[0], *self._needed.get(name, ())]
         self._before = {}
         return dict(file for name in reached if (file := _file_of(name)))
+
+    def _loaded(self) -> set[str]:
+        """Return the names of the modules that came since `begin`."""
+        before, now = self._before, dict(sys.modules)
+        if len(before) == len(now) and all(map(is_, before.values(), now.values())):
+            return set()  # most steps import nothing, and there are thousands of modules
+        known = {id(module) for module in before.values()}  # some get a second name later
+        return {name for name, module in now.items() if id(module) not in known}
 
     def _follow_statement(
         self,

@@ -52,6 +52,7 @@ class Supervisor:
         self._worker = worker
         self._memory = Memory(worker)
         self._notes: Notes | None = None
+        self._ignored = Ignored("", ())
         self._in, self._out = bytearray(), bytearray()
         self._poll = select.poll()
 
@@ -178,7 +179,9 @@ class Supervisor:
 
     def _do(self, request: dict[str, Any]) -> dict[str, Any]:
         if request["do"] == "begin":
-            self._notes = Notes(Ignored(request["folder"], request["ignore"]))
+            if "folder" in request:  # else it is the same as the last time
+                self._ignored = Ignored(request["folder"], request["ignore"])
+            self._notes = Notes(self._ignored)
             return {}
         notes, self._notes = self._notes, None
         return {} if notes is None else notes.report()

@@ -17,6 +17,7 @@ from detent.pipeline.trace.notes import Notes, told
 from detent.pipeline.trace.observation import Findings, Observation
 from detent.pipeline.trace.reads import Memo
 
+_STANDARD_ERROR = 2
 _BY_KERNEL = "seccomp: every file call of the process, its libraries and its children"
 _BY_PYTHON = (
     "Python's audit hook and file names in the code, because the kernel reports no calls ({reason}): files that native "
@@ -38,6 +39,7 @@ class Tracer:
         self._memo = Memo()
         self._heard: audit.Heard | None = None
         self._ignored = Ignored("", ())
+        self._of: tuple[str, list[str]] = ("", [])  # what `_ignored` was made from
         self._sources: tuple[str, ...] = ()
         self._spare = -1
         environ.install()
@@ -60,7 +62,8 @@ class Tracer:
         named = tuple(str(path.absolute()) for path in ignore)
         given = [*named, *real_paths(named)]
         paths = [*machine(), *program_folders(root), *given]
-        self._ignored = Ignored(root, paths)
+        if (root, paths) != self._of:  # between the steps of a run it stays the same
+            self._ignored, self._of = Ignored(root, paths), (root, paths)
         self._sources = tuple(sources)
         self._keep_one_descriptor()
         self._imports.begin()
@@ -112,7 +115,7 @@ class Tracer:
         if self._spare >= 0:
             return
         try:
-            self._spare = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+            self._spare = os.dup(_STANDARD_ERROR)  # to open a file would be one more call that is reported
         except OSError as error:
             raise StepError(
                 what="this worker process can open no more files",

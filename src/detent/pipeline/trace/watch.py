@@ -31,6 +31,7 @@ class Watch:
 
     def __init__(self, control: socket.socket) -> None:
         self._control = control
+        self._told: tuple[str, tuple[str, ...]] | None = None  # what the other process keeps from the last `begin`
 
     def begin(self, folder: str, ignore: Sequence[str]) -> None:
         """Forget what was seen and note from now on.
@@ -38,7 +39,12 @@ class Watch:
         Raises:
             StepError: the process that looks on is gone.
         """
-        self._ask({"do": "begin", "folder": folder, "ignore": list(ignore)})
+        given = (folder, tuple(ignore))
+        if given == self._told:
+            self._ask({"do": "begin"})
+        else:
+            self._ask({"do": "begin", "folder": folder, "ignore": list(ignore)})
+            self._told = given
 
     def end(self) -> dict[str, Any]:
         """Return what was seen since `begin`, and note no more.

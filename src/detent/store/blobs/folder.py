@@ -37,6 +37,11 @@ class FolderBlobs:
             with explained("the blob store can't be made", folder, kept=_KEPT):
                 folder.mkdir(parents=True, exist_ok=True)
 
+    @property
+    def folder(self) -> Path:
+        """Where the blobs lie."""
+        return self._shelf.folder
+
     def put(self, data: bytes) -> str:
         """Store bytes; a crash leaves the whole blob or none."""
         digest = digest_bytes(data)
