@@ -10,13 +10,9 @@ import pytest
 
 from detent.store.lock import held_lock
 
+from .commands import detent
+
 HEAVY = ("pandas", "numpy", "sklearn", "mlflow", "sqlalchemy", "fastapi", "polars", "lightgbm", "onnxruntime")
-
-
-def detent(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "detent.cli.main", *words], cwd=cwd, capture_output=True, text=True, timeout=180
-    )
 
 
 @pytest.mark.parametrize("words", [["--help"], ["--version"]])

@@ -30,6 +30,7 @@ from .conftest import Load, until
 
 Serve = Callable[..., Supervisor]
 PREDICT = f"/v1/models/{ENDPOINT}:predict"
+REST = {"stale": 0, "refused": []}  # of a receipt for labels
 
 
 @pytest.fixture(scope="module")
@@ -124,10 +125,10 @@ def test_labels_are_stored_once_corrected_with_history_and_refused_while_the_dat
         # A new connection each time, so that both workers get some of them.
         return httpx.post(f"{supervisor.address}/feedback", json={"labels": [{"prediction_id": id_, "value": value}]})
 
-    assert send(1).json() == {"accepted": 1, "duplicate": 0, "corrected": 0}
+    assert send(1).json() == {"accepted": 1, "duplicate": 0, "corrected": 0, **REST}
     for _ in range(4):
-        assert send(1).json() == {"accepted": 0, "duplicate": 1, "corrected": 0}
-    assert send(0).json() == {"accepted": 0, "duplicate": 0, "corrected": 1}
+        assert send(1).json() == {"accepted": 0, "duplicate": 1, "corrected": 0, **REST}
+    assert send(0).json() == {"accepted": 0, "duplicate": 0, "corrected": 1, **REST}
     db = open_database(world.state / "detent.db")
     assert [revision.value for revision in revisions(db, id_)] == [1.0, 0.0]
     with db.transaction():
@@ -221,6 +222,7 @@ def test_a_restart_that_fails_leaves_the_old_workers(world: World, serve: Serve)
         load.more(20)
     assert supervisor.alive() == before
     assert set(load.statuses) == {200}
+    assert supervisor.prepare([1], 5.0) == {}  # the workers before are still the ones that are asked
     key.write_bytes(good)
     supervisor.restart()
     assert supervisor.alive() != before

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,6 +27,7 @@ _ONNX = {
     "providers": ["CPUExecutionProvider"],
 }
 _MODULES = {"scikit-learn": "sklearn"}  # packages whose module has another name
+_ALSO = {"xgboost": ("xgboost-cpu",)}  # other names that a package is installed by
 _LOADER = (
     "detent.bundle.pyfunc"  # mlflow.onnx feeds 1-d columns and can't feed null strings, so we bring our own loader
 )
@@ -70,8 +72,16 @@ def describe(folder: Path, signature: Signature, *, facts: ManifestFacts) -> byt
 def requirements(predictor: str) -> bytes:
     """Return `requirements.txt`: what a process needs to load the bundle through MLflow."""
     packages = ("numpy", *_PACKAGES.get(predictor, ()))
-    pinned = [f"{name}=={metadata.version(name)}" for name in packages if find_spec(_MODULES.get(name, name))]
+    pinned = [_pin(name) for name in packages if find_spec(_MODULES.get(name, name))]
     return ("\n".join([f"detent=={detent.__version__}", "mlflow-skinny", *pinned]) + "\n").encode()
+
+
+def _pin(package: str) -> str:
+    """Return a package with its installed version, under the name that it was installed by."""
+    for name in (package, *_ALSO.get(package, ())):
+        with suppress(metadata.PackageNotFoundError):
+            return f"{name}=={metadata.version(name)}"
+    return package
 
 
 def _column(field: Field) -> dict[str, object]:

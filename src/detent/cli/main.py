@@ -29,6 +29,7 @@ COMMANDS = {
     "drill": "rehearse a rollback under load and measure it",
     "keys": "API keys: add, list, revoke",
     "up": "serve and keep watch on this machine",
+    "reload": "replace the serving processes of `detent up`, without a lost request",
     "replay": "ask a version what was asked before, and compare the answers",
     "expire": "remove predictions that are older than the project keeps them",
     "status": "who serves, what is rolling out, what is open",

@@ -18,12 +18,16 @@ TICK_SECONDS = 1.0
 def command(folder: Path, port: int | None, host: str) -> None:
     """Serve the champion on this machine, and watch, retrain and roll out until stopped (Ctrl-C).
 
+    SIGHUP, or `detent reload`, replaces the serving processes one by one.
+
     Listening beyond this machine needs a key: make one with `detent keys add`, or set DETENT_API_KEY. Callers send it
     as a bearer token. Metrics are on a port of their own, which only this machine reaches unless detent.yaml says more.
     """
+    from detent.cli.hangup import on_hangup
     from detent.errors import RefusedError
     from detent.loop.controller import Controller
     from detent.loop.keep_up import keep_up
+    from detent.loop.reload import Reloads
     from detent.loop.serve import OwnGateway, needs_key, only_server, supervise
     from detent.loop.workspace import open_workspace
     from detent.pipeline import LocalExecutor
@@ -39,20 +43,31 @@ def command(folder: Path, port: int | None, host: str) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     supervisor = supervise(ws, port=ws.project.serving.port if port is None else port, host=host, managed=True)
+
+    def tell(text: str) -> None:
+        click.echo(f"{ws.now():%H:%M:%S}  {text}")
+
+    reloads = Reloads(ws, supervisor, tell=tell)
+    on_hangup(reload=reloads.ask, stop=stop.set)
     executor = LocalExecutor(workers=2)
     with only_server(ws):
         keep_up(ws)
         supervisor.start()
-        try:
-            gateway = OwnGateway(supervisor)
-            click.echo(f"serving {ws.project.serving.endpoint} at {supervisor.address}  (Ctrl-C stops)")
-            click.echo(f"  predict   POST {supervisor.address}/v1/models/{ws.project.serving.endpoint}:predict")
-            click.echo(f"  feedback  POST {supervisor.address}/feedback")
-            click.echo(f"  metrics   GET  {supervisor.manage_address}/metrics")
-            controller = Controller(ws, gateway, executor, tell=lambda text: click.echo(f"{ws.now():%H:%M:%S}  {text}"))
-            while not stop.wait(TICK_SECONDS):
-                controller.tick_safely()
-        finally:
-            supervisor.stop()
-            executor.close()
+        with reloads:
+            try:
+                say_where(supervisor.address, supervisor.manage_address, ws.project.serving.endpoint)
+                controller = Controller(ws, OwnGateway(supervisor), executor, tell=tell)
+                while not stop.wait(TICK_SECONDS):
+                    controller.tick_safely()
+            finally:
+                supervisor.stop()
+                executor.close()
     click.echo("stopped")
+
+
+def say_where(address: str, manage: str, endpoint: str) -> None:
+    """Print where to send what."""
+    click.echo(f"serving {endpoint} at {address}  (Ctrl-C stops)")
+    click.echo(f"  predict   POST {address}/v1/models/{endpoint}:predict")
+    click.echo(f"  feedback  POST {address}/feedback")
+    click.echo(f"  metrics   GET  {manage}/metrics")

@@ -15,6 +15,8 @@ ONE_PER = timedelta(minutes=10)
 MOST_ENTITIES = 1_000_000
 ALL = 10_000
 KINDS = ("failures", "slow", "slower")
+# Columns of the log that are looked at.
+READ = ("time", "endpoint", "route_seq", "version", "arm", "propensity", "entity", "status", "service_seconds")
 _Key = tuple[int, float, bool]  # candidate, weight, is it the candidate's own
 
 
@@ -35,8 +37,18 @@ class Counting:
         """The champion and everybody who is compared with it."""
         return [*self._rivals, *([] if self._rollout.champion is None else [self._rollout.champion])]
 
+    @property
+    def wanted(self) -> pl.Expr:
+        """Rows of the log that count: those of both arms while both were live."""
+        return (
+            (pl.col("endpoint") == self._rollout.endpoint)
+            & (pl.col("arm") == "live")
+            & pl.col("version").is_in(self.versions)
+            & (pl.col("propensity") < 1)
+        )
+
     def add(self, rows: pl.DataFrame) -> None:
-        """Count rows of the log with both arms live (columns of the log); other rows are left out."""
+        """Count rows of the log (columns: `READ`); those that are not wanted are left out."""
         rows = self._paired(self._compared(rows))
         for key, part in rows.partition_by(["rival", "weight", "own"], as_dict=True).items():
             sums = self._sums[int(key[0]), float(key[1]), bool(key[2])]
@@ -67,12 +79,7 @@ class Counting:
 
     def _compared(self, rows: pl.DataFrame) -> pl.DataFrame:
         rollout = self._rollout
-        rows = rows.filter(
-            (pl.col("endpoint") == rollout.endpoint)
-            & (pl.col("arm") == "live")
-            & pl.col("version").is_in(self.versions)
-            & (pl.col("propensity") < 1)
-        ).sort("time", "entity")
+        rows = rows.filter(self.wanted).sort("time", "entity")
         seconds = pl.col("service_seconds")
         rows = rows.with_columns(
             requests=pl.lit(1),

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
-from detent.loop.counting import Counting, slowest_twentieth
-from detent.loop.labelled import differences, rewards
+from detent.loop.counting import READ, Counting, slowest_twentieth
+from detent.loop.labelled import COLUMNS, differences, rewards
 from detent.loop.workspace import Workspace
 from detent.predictions import read
 from detent.predictions.frames import KEY, SCHEMA
@@ -24,6 +24,7 @@ from detent.store.clock import VirtualClock, parse
 OVERLAP = timedelta(seconds=120)
 AT_ONCE = timedelta(days=1)
 _KEY = list(KEY)
+_COUNTED = tuple(dict.fromkeys((*KEY, *READ)))
 # Labels come slowly; they are joined at most this often.
 LABELS_EVERY = timedelta(minutes=5)
 # Answers of the champion from which its p95 is taken, and how old they may be.
@@ -53,7 +54,7 @@ class Evidence:
         counting = self._counting
         assert counting is not None
         counting.begin_stage(rollout.stage_since)
-        for frame in self._new(ws, parse(rollout.started_at), now):
+        for frame in self._new(ws, parse(rollout.started_at), now, where=counting.wanted):
             counting.add(frame)
         if rollout.champion is not None and (self._labels_at is None or now - self._labels_at >= LABELS_EVERY):
             self._labels_at = now
@@ -76,12 +77,12 @@ class Evidence:
         self._differences: tuple[Difference, ...] = ()
         self._rewards: tuple[Reward, ...] = ()
 
-    def _new(self, ws: Workspace, began: datetime, now: datetime) -> Sequence[pl.DataFrame]:
+    def _new(self, ws: Workspace, began: datetime, now: datetime, *, where: pl.Expr) -> Sequence[pl.DataFrame]:
         """Return the rows that no look has seen, a day at a time: the first look after a restart reads them all."""
         frames, since = [], began if self._until is None else max(began, self._until - OVERLAP)
         while since <= now:
             until = min(since + AT_ONCE, now + timedelta(microseconds=1))
-            rows = read(ws.state, since=since, until=until, tails=self._tails)
+            rows = read(ws.state, since, until, tails=self._tails, columns=_COUNTED, where=where)
             frames.append(rows.join(self._recent, on=_KEY, how="anti", maintain_order="left"))
             known = pl.concat([self._recent, rows.select(*_KEY, "time")]).unique()
             self._recent = known.filter(pl.col("time") > until - OVERLAP)
@@ -90,16 +91,23 @@ class Evidence:
         return frames
 
     def _labelled(self, ws: Workspace, rollout: Rollout) -> tuple[tuple[Difference, ...], tuple[Reward, ...]]:
-        rows = read(ws.state, since=parse(rollout.started_at), tails=self._tails)
+        mine = pl.col("endpoint") == rollout.endpoint
+        rows = read(ws.state, parse(rollout.started_at), tails=self._tails, columns=COLUMNS, where=mine)
         found = differences(ws, rollout, rows) if rollout.kind != BANDIT else ()
         return found, rewards(ws, rollout, rows) if rollout.kind == BANDIT else ()
 
     def _shadow(self, ws: Workspace, rollout: Rollout) -> ShadowReport | None:
         """Pair the shadow's answers with the champion's for the same requests of this stage."""
-        rows = read(ws.state, since=parse(rollout.stage_since), tails=self._tails)
-        rows = rows.filter(pl.col("endpoint") == rollout.endpoint)
-        shadow = rows.filter((pl.col("arm") == "shadow") & (pl.col("version") == rollout.candidate))
-        live = rows.filter((pl.col("arm") == "live") & (pl.col("version") == rollout.champion))
+        theirs = (pl.col("arm") == "live") & (pl.col("version") == rollout.champion)
+        ours = (pl.col("arm") == "shadow") & (pl.col("version") == rollout.candidate)
+        rows = read(
+            ws.state,
+            parse(rollout.stage_since),
+            tails=self._tails,
+            columns=("id", "arm", "version", "score"),
+            where=(pl.col("endpoint") == rollout.endpoint) & (ours | theirs),
+        )
+        shadow, live = rows.filter(ours), rows.filter(theirs)
         pairs = shadow.select("id", candidate="score").join(live.select("id", champion="score"), on="id")
         if pairs.is_empty():
             return None
@@ -120,7 +128,7 @@ def slow_limits(ws: Workspace, champion: int | None, until: datetime) -> tuple[f
     if plan.slower is None or champion is None:
         return slow, None
     for back in HISTORY:
-        rows = read(ws.state, since=until - back, until=until)
+        rows = read(ws.state, until - back, until, columns=READ, where=pl.col("version") == champion)
         found = slowest_twentieth(rows, endpoint=endpoint, version=champion, least=LEAST_TIMES)
         if found is not None:
             return slow, max(LEAST_SECONDS, found * plan.slower)
@@ -133,7 +141,7 @@ def recount(ws: Workspace, rollout: Rollout, until: datetime) -> Counting:
     counting.begin_stage(rollout.stage_since)
     while since <= until:
         end = min(since + AT_ONCE, until + timedelta(microseconds=1))
-        counting.add(read(ws.state, since=since, until=end))
+        counting.add(read(ws.state, since, end, columns=READ, where=counting.wanted))
         since = end
     return counting
 

@@ -15,7 +15,7 @@ from detent.rollout import store
 from detent.rollout.judge import judge
 from detent.rollout.look import Look
 from detent.rollout.store import Decision
-from detent.rollout.words import odds, standing, times
+from detent.rollout.words import count, odds, standing, times
 from detent.store.clock import parse
 
 NAMES = {"failures": "failures", "slow": "slow answers", "slower": "slower than p95"}
@@ -37,9 +37,10 @@ def explain(ws: Workspace, name: str) -> Explained:
     """
     rollout = _find(ws, name)
     taken = store.decisions(ws.db, rollout.id)
+    beside = "the first of its model" if rollout.champion is None else f"beside version {rollout.champion}"
     lines = [
-        f"{rollout.id}: {rollout.kind} of version {rollout.candidate} beside version {rollout.champion}, "
-        f"{rollout.state}. Started {rollout.started_at[:19]}."
+        f"{rollout.id}: {rollout.kind} of version {rollout.candidate}, {beside}. "
+        f"Started {rollout.started_at[:19]}; {rollout.state}."
     ]
     differs = False
     for decision in taken:
@@ -59,7 +60,7 @@ def _find(ws: Workspace, name: str) -> Rollout:
     names = tuple(rollout.id for rollout in known)
     raise RefusedError(
         what=f"there is no rollout `{name}`",
-        why=f"{len(names)} rollouts happened on `{ws.project.serving.endpoint}`",
+        why=f"`{ws.project.serving.endpoint}` had {count(len(names), 'rollout')}",
         fix=did_you_mean(name, names) if names else "start one: detent deploy",
     )
 

@@ -12,6 +12,8 @@ from detent.statistics.sequences import Mean, arm_mean, paired_mean
 from detent.statistics.thompson import discounted, policy_value
 from detent.store.clock import VirtualClock
 
+# Columns of the log that are looked at.
+COLUMNS = ("id", "time", "endpoint", "version", "arm", "propensity", "entity", "score", "status", "service_seconds")
 LEAST = 2  # rows of an arm without which there is no variance
 
 

@@ -115,7 +115,8 @@ def _folder(ws: Workspace, version: ModelVersion) -> Path:
 
 def _logged(ws: Workspace, asked: Asked) -> pl.DataFrame:
     """Return the window's live rows with the answer that each caller got (null: none), oldest first."""
-    rows = read(ws.state, asked.since, asked.until).filter(pl.col("endpoint") == ws.project.serving.endpoint)
+    mine = pl.col("endpoint") == ws.project.serving.endpoint
+    rows = read(ws.state, asked.since, asked.until, where=mine)
     live = rows.filter(pl.col("arm") == "live")
     answers = served(rows).select("id", "answer")
     live = live.join(answers, on="id", how="left", maintain_order="left")

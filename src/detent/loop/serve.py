@@ -76,11 +76,16 @@ def only_server(ws: Workspace) -> AbstractContextManager[None]:
         BusyError: another `detent up` serves it; its process id is named.
     """
     return held_lock(
-        ws.state / "up.lock",
+        server_lock(ws),
         what="detent up is running already",
         why="process {pid} serves this project; two would move its traffic and write its log at once",
         fix="use that one, or end process {pid} and try again",
     )
+
+
+def server_lock(ws: Workspace) -> Path:
+    """Return the file that who serves this state holds, with its process id inside."""
+    return ws.state / "up.lock"
 
 
 def supervise(

@@ -11,7 +11,7 @@ WHOLE = -1  # shard of a step that is no fan-out
 class RunRequest:
     """Why a training run is wanted."""
 
-    reason: str  # cron | drift | quality | new_rows | manual | bootstrap | sabotage
+    reason: str  # cron | drift | quality | estimate | slo | new_rows | webhook | manual | bootstrap | sabotage
     detail: str  # one sentence
     asked_at: str  # ISO time
     actor: str
@@ -21,9 +21,13 @@ class RunRequest:
 class TriggerDecision:
     """What a trigger would do and why."""
 
-    action: str  # retrain | ignore
-    request: RunRequest | None
+    action: str  # retrain | roll_back | quarantine | challenge | ask | ignore
+    request: RunRequest | None  # for retrain and challenge
     reason: str
+    rule: str = ""  # the rule that spoke, with its number: "3 quality fell"
+    cause: str = ""  # what it is about: "drift:temp", "quality:roc_auc", "cron"; refusals are counted per cause
+    fall_back: bool = False  # the version before answers until the training has brought a better one
+    evidence: tuple[tuple[str, str], ...] = ()  # (what was looked at, what it said)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +41,7 @@ class StepRun:
     key: str = ""  # cache key
     variant: str = ""  # digest of what it read besides its arguments; "" when that is nothing
     seconds: float = 0.0  # wall time of its attempts
+    cpu_seconds: float = 0.0  # of the attempt that succeeded, with the processes that it waited for
     attempts: int = 0
     log: str = ""  # path of the captured output, relative to the state folder; "" for a hit
     outputs: tuple[tuple[str, str], ...] = ()  # (output name, digest)

@@ -3,45 +3,29 @@
 from __future__ import annotations
 
 import logging
-import secrets
 import socket
-import subprocess
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
-from typing import BinaryIO
 
 from detent.errors import BusyError, DetentError, StoreError
-from detent.serving import acknowledge, keyring, places
+from detent.serving import keyring, places
 from detent.serving.counters import MAX_ENDPOINT, read_numbers
 from detent.serving.identifiers import load_or_create_key
 from detent.serving.routes import RoutePage
-from detent.serving.settings import SupervisorSettings, to_argument
+from detent.serving.settings import SupervisorSettings
+from detent.serving.slot import FIRST_PAUSE, Life, Slot
 from detent.serving.sockets import address_of, listeners
 
 LOG = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.02
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 5.0  # between restarts of a worker that dies at once
+_LONGEST_PAUSE = 5.0  # between restarts of a worker that dies at once; see `slot.FIRST_PAUSE`
 _HEALTHY_SECONDS = 10.0  # a worker that lived this long starts over with the first pause
 
 
-class _Slot:
-    """One place for a worker: a listening socket that stays, and the process that answers on it now."""
-
-    def __init__(self, number: int, listener: socket.socket, manage: socket.socket | None) -> None:
-        self.number = number
-        self.listener = listener
-        self.manage = manage  # the same for the management port
-        self.process: subprocess.Popen[bytes] | None = None
-        self.life = ""  # of the process
-        self.started = 0.0
-        self.pause = _FIRST_PAUSE
-
-
 class Supervisor:
-    """N worker processes behind one port. Use it from one thread, or as a context manager."""
+    """N worker processes behind one port; a context manager. `restart` may run beside what another thread does."""
 
     def __init__(self, settings: SupervisorSettings) -> None:
         for name in settings.endpoints:
@@ -52,10 +36,11 @@ class Supervisor:
                     fix="choose a shorter name",
                 )
         self._settings = settings
-        self._slots: list[_Slot] = []
+        self._slots: list[Slot] = []
         self._stopping = threading.Event()
         self._watcher: threading.Thread | None = None
         self._changing = threading.Lock()  # held while a place changes its process
+        self._asking = threading.Lock()  # held while it is read what the present processes say of versions
         self.restarts = 0  # workers that died and were replaced
 
     def __enter__(self) -> Supervisor:
@@ -91,8 +76,8 @@ class Supervisor:
             folder.mkdir(parents=True, exist_ok=True)
         self._slots = self._bind()
         try:
-            for slot in self._slots:
-                self._spawn(slot)
+            for number, slot in enumerate(self._slots):
+                slot.life = slot.spawn(self._settings, number)
         except BaseException:
             self.stop()
             raise
@@ -100,11 +85,11 @@ class Supervisor:
         self._watcher.start()
         waiting = self._wait_for(page.seq(), timeout)
         if waiting:
-            reason = _tail(places.worker_logs(state) / f"{waiting[0]}.log")
+            late = waiting[0]
             self.stop()
             raise BusyError(
-                what=f"worker {waiting[0]} did not get ready within {timeout:g} seconds",
-                why=reason or "it printed nothing",
+                what=f"worker {late.number} did not get ready within {timeout:g} seconds",
+                why=late.last_words(state) or "it printed nothing",
                 fix=f"look into {places.worker_logs(state)}",
             )
 
@@ -113,50 +98,56 @@ class Supervisor:
         self._stopping.set()
         if self._watcher is not None:
             self._watcher.join()
-        processes = [slot.process for slot in self._slots if slot.process is not None]
-        for process in processes:
-            process.terminate()
+        with self._changing:  # a restart that is under way gives up first
+            lives = [slot.life for slot in self._slots if slot.life is not None]
+        for life in lives:
+            life.process.terminate()
         deadline = time.monotonic() + 2 * self._settings.grace + 1.0
-        for process in processes:
-            _end(process, deadline - time.monotonic())
+        for life in lives:
+            life.end(deadline - time.monotonic())
         for slot in self._slots:
-            slot.process = None
-            slot.listener.close()
-            if slot.manage is not None:
-                slot.manage.close()
+            slot.life = None
+            slot.close()
 
-    def restart(self, timeout: float = 60.0) -> None:
-        """Replace every worker by a fresh process, one after the other, for new code or a new environment.
+    def restart(self, timeout: float = 60.0) -> int:
+        """Replace every worker by a fresh process, one after the other, for new code; return how many were replaced.
 
         A new worker takes connections from its predecessor's socket before that one stops to; the old one answers what
         it has. No connection is refused and no request is lost.
 
         Raises:
-            BusyError: a new worker was not ready in time; it is ended, and its predecessor goes on.
+            BusyError: a new worker was not ready in time; it is ended, and its predecessor goes on. Or the supervisor
+                stopped meanwhile.
+            StoreError: its log can't be opened; its predecessor goes on.
         """
-        page = RoutePage(places.route_page(self._settings.state))
         for slot in self._slots:
-            with self._changing:
-                old, before = slot.process, slot.number
-                # Each place has two numbers in turn: counters, log and acknowledgement have one writer at a time.
-                slot.number = (before + len(self._slots)) % (2 * len(self._slots))
-                self._spawn(slot)
-                if self._wait_for(page.seq(), timeout, slots=[slot]):
-                    reason = _tail(places.worker_logs(self._settings.state) / f"{slot.number}.log")
-                    _end(slot.process, 0.0)
-                    slot.process, slot.number = old, before
-                    raise BusyError(
-                        what=f"the new worker {slot.number} did not get ready within {timeout:g} seconds",
-                        why=reason or "it printed nothing",
-                        fix="mend that and restart again; the workers before go on",
-                    )
-                _end(old, 2 * self._settings.grace + 1.0)
+            with self._asking, self._changing:
+                self._replace(slot, timeout)
+        return len(self._slots)
+
+    def _replace(self, slot: Slot, timeout: float) -> None:
+        page, old = RoutePage(places.route_page(self._settings.state)), slot.life
+        if old is None or self._stopping.is_set():
+            raise _stopped()
+        # Each place has two numbers in turn: counters, log and acknowledgement have one writer at a time.
+        new = slot.spawn(self._settings, (old.number + len(self._slots)) % (2 * len(self._slots)))
+        if not self._wait_for(page.seq(), timeout, lives=[new]):
+            slot.life = new
+            old.end(2 * self._settings.grace + 1.0)
+            return
+        died = new.dead
+        new.end(0.0)
+        if self._stopping.is_set():
+            raise _stopped()
+        raise BusyError(
+            what=f"the new worker {new.number} did not get ready" + ("" if died else f" within {timeout:g} seconds"),
+            why=new.last_words(self._settings.state) or "it printed nothing",
+            fix="mend that and restart again; the workers before go on",
+        )
 
     def alive(self) -> tuple[int, ...]:
         """Return the process ids of the living workers, by slot."""
-        return tuple(
-            slot.process.pid for slot in self._slots if slot.process is not None and slot.process.poll() is None
-        )
+        return tuple(life.process.pid for life in self._lives() if not life.dead)
 
     def prepare(self, versions: Iterable[int], timeout: float, *, model: str | None = None) -> Mapping[int, str]:
         """Wait until every worker holds the versions; return those that can't serve, with the reason.
@@ -175,47 +166,53 @@ class Supervisor:
                 fix="pass `model=`",
             )
         name = model or next(iter(models), "")
-        late = self._wait_for(seq, timeout)
-        refused: dict[int, str] = {}
-        for number in versions:
-            reason = self._why_refused(f"{name}/{number}", late, timeout)
-            if reason:
-                refused[number] = reason
-        return refused
+        with self._asking:
+            late = self._wait_for(seq, timeout)
+            reasons = {number: self._why_refused(f"{name}/{number}", late, timeout) for number in versions}
+        return {number: reason for number, reason in reasons.items() if reason}
 
     def settle(self, timeout: float) -> bool:
         """Wait until no worker has shadow rows left to score; True when that is so, False after `timeout` seconds."""
         folder = places.counter_files(self._settings.state)
         deadline = time.monotonic() + timeout
-        mine = {slot.number for slot in self._slots}
+        mine = {life.number for life in self._lives()}
         while any(numbers["shadow_pending"] for slot, numbers in read_numbers(folder).items() if slot in mine):
             if time.monotonic() > deadline:
                 return False
             time.sleep(_LOOK_SECONDS / 10)
         return True
 
-    def _why_refused(self, version: str, late: list[int], timeout: float) -> str:
+    def _lives(self) -> list[Life]:
+        return [slot.life for slot in self._slots if slot.life is not None]
+
+    def _why_refused(self, version: str, late: Sequence[Life], timeout: float) -> str:
         if late:
-            return f"worker {late[0]} did not answer within {timeout:g} seconds"
-        folder = places.acknowledgements(self._settings.state)
-        for slot in self._slots:
-            said = acknowledge.read(folder, slot.number)
+            return f"worker {late[0].number} did not answer within {timeout:g} seconds"
+        for life in self._lives():
+            said = life.said(self._settings.state)
             if said is None or version not in said.ready:
                 reasons = {} if said is None else said.refused
                 return reasons.get(version, "no route names it, so no worker loads it")
         return ""
 
-    def _wait_for(self, seq: int, timeout: float, *, slots: Sequence[_Slot] | None = None) -> list[int]:
-        """Wait until the slots' present workers (of all, if None) acknowledged `seq`; return the slots that did not."""
-        folder = places.acknowledgements(self._settings.state)
+    def _wait_for(self, seq: int, timeout: float, *, lives: Sequence[Life] | None = None) -> list[Life]:
+        """Wait until the present workers acknowledged `seq`, and return those that did not.
+
+        With `lives` only these are looked at, and one that has died is not waited for: nobody replaces it.
+        """
         deadline = time.monotonic() + timeout
         while True:
-            waiting = [slot.number for slot in slots or self._slots if not _acknowledged(folder, slot, seq)]
-            if not waiting or time.monotonic() > deadline:
+            waiting = [life for life in lives or self._lives() if not self._acknowledged(life, seq)]
+            given_up = self._stopping.is_set() or (lives is not None and any(life.dead for life in waiting))
+            if not waiting or given_up or time.monotonic() > deadline:
                 return waiting
             time.sleep(_LOOK_SECONDS / 4)
 
-    def _bind(self) -> list[_Slot]:
+    def _acknowledged(self, life: Life, seq: int) -> bool:
+        said = life.said(self._settings.state)
+        return said is not None and said.page_seq >= seq
+
+    def _bind(self) -> list[Slot]:
         """Take the ports."""
         settings = self._settings
         public = listeners(settings.host, settings.port, settings.slots, key="serving.port", patience=settings.grace)
@@ -228,23 +225,7 @@ class Supervisor:
                 for listener in public:
                     listener.close()
                 raise
-        return [_Slot(number, listener, manage[number] if manage else None) for number, listener in enumerate(public)]
-
-    def _spawn(self, slot: _Slot) -> None:
-        descriptor, manage = slot.listener.fileno(), None if slot.manage is None else slot.manage.fileno()
-        life = secrets.token_hex(8)
-        argument = to_argument(self._settings.worker(slot.number, descriptor, life, manage))
-        with _open_log(places.worker_logs(self._settings.state) / f"{slot.number}.log") as log:
-            slot.process = subprocess.Popen(
-                [*self._settings.entry, argument],
-                pass_fds=(descriptor,) if manage is None else (descriptor, manage),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                # Ctrl-C in a terminal reaches the whole foreground group; only the supervisor decides when workers end.
-                start_new_session=True,
-            )
-        slot.life, slot.started = life, time.monotonic()
+        return [Slot(listener, manage[number] if manage else None) for number, listener in enumerate(public)]
 
     def _watch(self) -> None:
         """Replace workers that died, at a pace that a broken worker can't turn into a storm."""
@@ -256,51 +237,25 @@ class Supervisor:
                     finally:
                         self._changing.release()
 
-    def _revive(self, slot: _Slot) -> None:
-        process = slot.process
-        if process is None or process.poll() is None:
+    def _revive(self, slot: Slot) -> None:
+        life = slot.life
+        if life is None or not life.dead:
             return
-        lived = time.monotonic() - slot.started
+        lived = time.monotonic() - life.started
         if lived >= _HEALTHY_SECONDS:
-            slot.pause = _FIRST_PAUSE
+            slot.pause = FIRST_PAUSE
         if lived < slot.pause:
             return
-        LOG.warning("action=restart slot=%d pid=%d status=%s", slot.number, process.pid, process.returncode)
+        LOG.warning("action=restart slot=%d pid=%d status=%s", life.number, life.process.pid, life.process.returncode)
         slot.pause = min(slot.pause * 2, _LONGEST_PAUSE)
         self.restarts += 1
-        with suppress(OSError):  # no memory, no processes left: tried again at the next look
-            self._spawn(slot)
+        with suppress(OSError, StoreError):  # no memory, no processes, no space left: tried again at the next look
+            slot.life = slot.spawn(self._settings, life.number)
 
 
-def _end(process: subprocess.Popen[bytes] | None, seconds: float) -> None:
-    """Ask a process to end, and make it when it does not within some seconds."""
-    if process is None:
-        return
-    process.terminate()
-    try:
-        process.wait(max(0.0, seconds))
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
-def _acknowledged(folder: Path, slot: _Slot, seq: int) -> bool:
-    said = acknowledge.read(folder, slot.number)
-    return said is not None and said.life == slot.life and said.page_seq >= seq
-
-
-def _open_log(path: Path) -> BinaryIO:
-    try:
-        return path.open("ab")
-    except OSError as error:
-        raise StoreError(
-            what="a worker's log can't be opened",
-            why=f"the operating system says: {error.strerror or error}",
-            fix="mend the folder's permissions or free some disk space",
-        ) from error
-
-
-def _tail(path: Path) -> str:
-    with suppress(OSError):
-        return path.read_bytes()[-2000:].decode(errors="replace").strip()
-    return ""
+def _stopped() -> BusyError:
+    return BusyError(
+        what="not every worker was replaced",
+        why="the server stopped meanwhile",
+        fix="start it again: all of its workers are new then",
+    )
