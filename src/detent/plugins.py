@@ -31,6 +31,9 @@ TABLE: dict[str, dict[str, str]] = {
         "threshold": "detent.gate.checks.threshold:Threshold",
         "versus": "detent.gate.checks.versus:Versus",
         "gap": "detent.gate.checks.gap:Gap",
+        "each": "detent.gate.checks.slices:Each",
+        "worst": "detent.gate.checks.slices:Worst",
+        "fairness": "detent.gate.checks.fairness:Fairness",
         "latency": "detent.gate.checks.latency:Latency",
         "size": "detent.gate.checks.size:Size",
         "leakage": "detent.gate.checks.leakage:Leakage",
@@ -39,14 +42,27 @@ TABLE: dict[str, dict[str, str]] = {
         "provenance": "detent.gate.checks.provenance:Provenance",
     },
     "detector": {
-        "psi": "detent.monitor.detectors.psi:Psi",
         "ks": "detent.monitor.detectors.ks:Ks",
+        "ranks": "detent.monitor.detectors.ranks:Ranks",
         "chi2": "detent.monitor.detectors.chi2:Chi2",
         "nulls": "detent.monitor.detectors.nulls:Nulls",
+        "novel": "detent.monitor.detectors.novel:Novel",
     },
     "channel": {
+        "alertmanager": "detent.monitor.channels.alertmanager:AlertmanagerChannel",
+        "email": "detent.monitor.channels.email:EmailChannel",
         "log": "detent.monitor.channels.log:LogChannel",
+        "slack": "detent.monitor.channels.slack:SlackChannel",
         "webhook": "detent.monitor.channels.webhook:WebhookChannel",
+    },
+    "concept": {
+        "edetector": "detent.monitor.concept.edetector:Evidence",
+        "adwin": "detent.monitor.concept.adwin:Adwin",
+        "page_hinkley": "detent.monitor.concept.page_hinkley:PageHinkley",
+    },
+    "labels": {
+        "file": "detent.predictions.sources.file:fetch",
+        "sql": "detent.predictions.sources.sql:fetch",
     },
     "picture": {
         "year": "detent.loop.report.picture:draw",

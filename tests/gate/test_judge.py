@@ -142,6 +142,35 @@ def test_two_slow_models_have_the_same_id_though_the_reason_tells_their_times() 
     assert one.id == two.id
 
 
+def test_each_further_candidate_on_the_same_rows_is_held_to_more() -> None:
+    verdicts = [_judge(evidence(candidates=k), [check("roc_auc >= 0.65")]) for k in (1, 2, 5)]
+    alphas = [verdict.results[0].alpha for verdict in verdicts]
+    assert alphas == pytest.approx([0.05 / 2, 0.05 / 6, 0.05 / 30])
+    lows = [verdict.results[0].low or 0.0 for verdict in verdicts]
+    assert lows[0] > lows[1] > lows[2]
+    assert [verdict.candidates for verdict in verdicts] == [1, 2, 5]
+    assert len({verdict.id for verdict in verdicts}) == 3
+    assert "lower 99.8 % bound" in verdicts[2].results[0].reason
+
+
+def test_what_is_measured_on_a_machine_wears_no_holdout_out() -> None:
+    first, tenth = (_judge(evidence(candidates=k), [check("latency_p99 <= 20ms at 95%")]).results[0] for k in (1, 10))
+    assert (first.high, first.alpha) == (tenth.high, None)
+
+
+def test_a_worn_holdout_is_told() -> None:
+    assert "new rows" not in _judge(evidence(candidates=20)).reason
+    assert "25 candidates were judged on these rows" in _judge(evidence(candidates=25)).reason
+
+
+def test_a_pass_without_a_champion_is_a_rubber_stamp_and_says_so() -> None:
+    verdict = _judge(evidence(champion=None))
+    assert verdict.decision == "pass"
+    assert verdict.reason == "all 9 checks passed; rubber stamp: no champion"
+    assert [result.stamp for result in verdict.results if result.stamp] == ["no champion"]
+    assert "stamp" not in _judge(evidence()).reason
+
+
 class Crash:
     """A third party's check that can't run."""
 
@@ -216,7 +245,10 @@ def test_every_kind_of_check_keeps_the_protocol_and_never_passes_empty_evidence(
     assert plugin.summary.endswith(".")
     if kind in ("latency", "size"):
         return
-    text = {"versus": POLICY[1], "gap": POLICY[2], "threshold": POLICY[0]}
+    text = {
+        "versus": POLICY[1], "gap": POLICY[2], "threshold": POLICY[0], "each": check("each(roc_auc, by=origin) >= 0.5"),
+        "worst": check("worst(roc_auc, by=origin) >= 0.5"), "fairness": check("parity(by=origin) <= 0.5"),
+    }  # fmt: skip
     always = {line.kind: line for line in ALWAYS_ON}
     line = text.get(kind) or always[kind]
     assert _judge(evidence(0), [line]).results[0].decision == "inconclusive"

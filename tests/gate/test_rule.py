@@ -15,14 +15,18 @@ INTERVAL = Interval(value=0.70, low=0.66, high=0.74, sd=0.02)
 @pytest.mark.parametrize(
     ("text", "decision"),
     [
-        ("roc_auc >= 0.70", "pass"),
-        ("roc_auc > 0.70", "reject"),
+        ("roc_auc >= 0.66", "pass"),
+        ("roc_auc >= 0.70", "inconclusive"),
+        ("roc_auc >= 0.71", "reject"),
+        ("roc_auc >= 0.70 by estimate", "pass"),
+        ("roc_auc > 0.70 by estimate", "reject"),
         ("roc_auc >= 0.65 at 95%", "pass"),
         ("roc_auc >= 0.66 at 95%", "pass"),
         ("roc_auc > 0.66 at 95%", "inconclusive"),
         ("roc_auc >= 0.71 at 95%", "reject"),
-        ("brier <= 0.70", "pass"),
-        ("brier < 0.70", "reject"),
+        ("brier <= 0.70", "inconclusive"),
+        ("brier <= 0.70 by estimate", "pass"),
+        ("brier < 0.70 by estimate", "reject"),
         ("brier <= 0.75 at 95%", "pass"),
         ("brier <= 0.73 at 95%", "inconclusive"),
         ("brier <= 0.69 at 95%", "reject"),
@@ -44,6 +48,13 @@ def test_the_advised_rows_bring_the_bound_over_the_threshold_with_80_percent_cha
 def test_a_value_on_the_threshold_gets_no_impossible_advice() -> None:
     result = judged(check("roc_auc >= 0.7 at 95%"), INTERVAL, rows=500, subject="it is")
     assert "too close to 0.7 for any number of rows" in result.reason
+
+
+def test_only_an_inconclusive_result_says_how_many_rows_it_needs() -> None:
+    found = [judged(check(text), INTERVAL, rows=500, subject="it is") for text in (
+        "roc_auc >= 0.68", "roc_auc >= 0.5", "roc_auc >= 0.9", "roc_auc >= 0.7",
+    )]  # fmt: skip
+    assert [result.needed for result in found] == [3100, None, None, None]
 
 
 def test_a_note_is_appended() -> None:

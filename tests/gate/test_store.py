@@ -61,6 +61,29 @@ def test_the_history_of_a_model_begins_with_the_newest(verdicts: Database, verdi
     assert store.history(verdicts, "nobody") == []
 
 
+def test_a_bundle_keeps_its_place_among_those_judged_on_the_same_rows(verdicts: Database) -> None:
+    with verdicts.transaction() as tx:
+        places = [store.rank(tx, "delay", "rows", bundle) for bundle in ("a", "b", "a", "c", "b")]
+    assert places == [1, 2, 1, 3, 2]
+    assert store.judged_on(verdicts, "delay", "rows") == 3
+
+
+def test_other_rows_and_other_models_count_from_one(verdicts: Database) -> None:
+    with verdicts.transaction() as tx:
+        assert store.rank(tx, "delay", "rows", "a") == 1
+        assert store.rank(tx, "delay", "later rows", "b") == 1
+        assert store.rank(tx, "fraud", "rows", "b") == 1
+    assert store.judged_on(verdicts, "delay", "no rows") == 0
+
+
+def test_a_place_that_was_taken_in_vain_is_kept_by_its_bundle_only(verdicts: Database) -> None:
+    with pytest.raises(RuntimeError), verdicts.transaction() as tx:
+        store.rank(tx, "delay", "rows", "a")
+        raise RuntimeError
+    with verdicts.transaction() as tx:
+        assert store.rank(tx, "delay", "rows", "b") == 1
+
+
 def test_the_fact_keeps_what_was_measured_apart(verdict: Verdict) -> None:
     fact = store.fact(verdict, model="delay", actor="cli:ann")
     assert (fact.kind, fact.subject, fact.actor) == ("verdict.passed", "model:delay", "cli:ann")

@@ -36,7 +36,7 @@ FORGED = {
     "UPDATE versions SET run = 'run-0007'": "version shop/1 was edited: its run",
     "UPDATE versions SET origin = 'sabotage:nan'": "version shop/1 was edited: its origin",
     f"UPDATE versions SET registered_at = '{AT}'": "version shop/1 was edited: its registered_at",
-    "UPDATE versions SET number = 5": "version shop/1 was registered (event 8) and its row is gone",
+    "UPDATE versions SET number = 5": "version shop/1 was registered (event 9) and its row is gone",
     f"INSERT INTO versions SELECT model, 2, 'd', verdict, run, origin, '{AT}' FROM versions":
         "version shop/2 was made by hand",
     f"INSERT INTO alias_changes VALUES ('shop', 99, 'champion', 1, '{AT}', 'forger', '')":

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from tests.loop.conftest import REQUEST, rewrite
 
 from detent.bundle.publish import fetch
 from detent.data.parts import read_snapshot
@@ -29,6 +28,8 @@ from detent.loop.workspace import Workspace, open_workspace
 from detent.registry import versions
 from detent.store import ledger
 from detent.store.lock import held_lock
+
+from .conftest import REQUEST, rewrite
 
 AT_ONCE = Patience(grace_seconds=0.0, wait_seconds=0.0)
 STRICT = Retention(last=1, run_days=0.0)

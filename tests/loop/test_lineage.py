@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from tests.loop.lineage_story import MODEL, ROOMS, Story, name, tell_story
 
 from detent.errors import DataError
 from detent.loop.lineage import Target, find_target, lineage, usual_direction
@@ -15,6 +14,8 @@ from detent.loop.workspace import Workspace
 from detent.records.lineage import DOWN, UP, Lineage
 from detent.store.database import Database
 from detent.store.migrate import migrate
+
+from .lineage_story import MODEL, ROOMS, Story, name, tell_story
 
 
 @pytest.fixture

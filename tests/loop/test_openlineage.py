@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.loop.lineage_story import Story, name, open_shop, tell_story
 
 from detent.loop.openlineage import Delivery, emit, lineage_folder
 from detent.loop.workspace import Workspace
 from detent.store.lock import held_lock
 from detent.tracking.openlineage import outbox
+
+from .lineage_story import Story, name, open_shop, tell_story
 
 EVENTS = 62  # of the whole story
 

@@ -165,7 +165,7 @@ def test_old_days_go_after_labels_and_judgement_and_a_dry_run_only_says_so(serve
     ws = open_workspace(Path(served.project.folder))
     tend(ws)
     assert read(ws.state).height == 4
-    yaml.write_text(text.replace("workers: 2}", "workers: 2, log: {keep_days: 100}}"))
+    yaml.write_text(text.replace("workers: 2}", "workers: 2, log: {keep_days: 150}}"))
     for option, height in ((["--dry-run"], 4), ([], 2)):
         said = CliRunner().invoke(cli, ["-C", served.project.folder, "expire", *option])
         assert "1 days of predictions" in said.output, said.output

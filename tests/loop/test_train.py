@@ -27,8 +27,8 @@ def test_a_candidate_becomes_a_version_and_every_arc_is_in_the_ledger(project: P
     verify(outcome.candidate.folder, None)
     kinds = [event.kind for event in ledger.read(ws.db)]
     assert kinds == [
-        "state.created", "run.started", "data.checked", "data.ingested", "run.succeeded", "candidate.made",
-        "verdict.passed", "version.registered", "run.tracked",
+        "state.created", "run.started", "data.checked", "data.ingested", "cost.counted", "run.succeeded",
+        "candidate.made", "verdict.passed", "version.registered", "run.tracked",
     ]  # fmt: skip
     assert ledger.verify(ws.db).intact
 
@@ -47,7 +47,7 @@ def test_a_second_run_does_no_work_and_gives_the_same_version(project: Path, exe
 def test_another_gate_judges_the_same_candidate_again(project: Path, executor: LocalExecutor) -> None:
     first = train(open_workspace(project, actor="test"), REQUEST, executor=executor)
     text = (project / "detent.yaml").read_text()
-    (project / "detent.yaml").write_text(text.replace("roc_auc >= 0.60", "roc_auc >= 0.99"))
+    (project / "detent.yaml").write_text(text.replace("roc_auc >= 0.55", "roc_auc >= 0.99"))
     second = train(open_workspace(project, actor="test"), REQUEST, executor=executor)
     assert {step.outcome for step in second.run.steps} == {"hit"}
     assert second.judged_in is None
@@ -56,7 +56,7 @@ def test_another_gate_judges_the_same_candidate_again(project: Path, executor: L
 
 def test_a_gate_that_fails_stops_registration(project: Path, executor: LocalExecutor) -> None:
     text = (project / "detent.yaml").read_text()
-    (project / "detent.yaml").write_text(text.replace("roc_auc >= 0.60", "roc_auc >= 0.99"))
+    (project / "detent.yaml").write_text(text.replace("roc_auc >= 0.55", "roc_auc >= 0.99"))
     ws = open_workspace(project, actor="test")
     outcome = train(ws, REQUEST, executor=executor)
     assert outcome.version is None
@@ -130,7 +130,7 @@ def test_a_missing_file_names_the_line_of_detent_yaml(project: Path, executor: L
 
 def test_a_metric_that_does_not_exist_is_found_before_anything_runs(project: Path) -> None:
     text = (project / "detent.yaml").read_text()
-    (project / "detent.yaml").write_text(text.replace("roc_auc >= 0.60", "roc_acu >= 0.60"))
+    (project / "detent.yaml").write_text(text.replace("roc_auc >= 0.55", "roc_acu >= 0.55"))
     with pytest.raises(ProjectError, match="roc_acu") as caught:
         open_workspace(project)
     assert "did you mean `roc_auc`" in caught.value.fix

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detent.monitor.episodes import advance, episode_key
-from detent.records.finding import SEVERITIES, Finding
+from detent.records.finding import SEVERITIES, Episode, Finding
 
 T0 = datetime(2013, 3, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -166,3 +168,77 @@ def test_quality_without_any_value_does_not_come_out_clean():
     episodes, _ = play([[quality()], [], [], [], []])
     assert [episode.key for episode in episodes] == ["quality:roc_auc"]
     assert play([[quality()], *[[quality("INFO")]] * 3])[0] == []
+
+
+def test_an_episode_that_got_calmer_for_three_windows_may_get_worse_again_and_that_is_news():
+    bad, mild = [finding(severity="CRITICAL")], [finding()]
+    episodes, told = play([mild, bad, mild, mild, bad, mild, mild, mild, bad])
+    assert [len(alerts) for alerts in told] == [1, 1, 0, 0, 0, 0, 0, 0, 1]
+    assert told[-1][0].rise
+    assert [(episode.severity, episode.told, episode.calmer) for episode in episodes] == [("CRITICAL", "CRITICAL", 0)]
+    episodes, _ = play([bad, mild, mild, mild])
+    assert [(episode.severity, episode.told) for episode in episodes] == [("WARNING", "WARNING")]
+
+
+def test_what_was_silenced_is_told_when_its_explanation_is_over_and_it_is_still_there():
+    good, down = quality("INFO"), quality("WARNING")
+    days = [[down], [down, finding()], [good, finding()], [good, finding()], [good, finding()], [good, finding()]]
+    _, told = play(days)
+    assert [[alert.key for alert in alerts] for alerts in told] == [["quality:roc_auc"], [], [], [], ["drift:temp"], []]
+    assert not told[4][0].rise
+    _, told = play([*days[:3], [good], [good], [good], [good]])
+    assert sum(len(alerts) for alerts in told) == 1  # gone before anybody had to hear of it
+
+
+def test_a_monitor_that_does_not_work_and_a_feed_that_is_broken_explain_what_follows():
+    stopped = finding("meta", "WARNING", None, "stale")
+    _, told = play([[stopped], [finding(), quality("WARNING")], [quality("CRITICAL")]])
+    assert [[alert.key for alert in alerts] for alerts in told] == [["meta:stale"], [], ["quality:roc_auc"]]
+    _, told = play([[finding("data", "CRITICAL", "temp", "nulls"), finding(severity="WARNING")], [quality("CRITICAL")]])
+    assert [[alert.key for alert in alerts] for alerts in told] == [["data:temp"], ["quality:roc_auc"]]
+
+
+def test_a_slice_is_an_episode_of_its_own():
+    jfk = replace(finding(), slice="origin=JFK", version=3)
+    episodes, told = play([[jfk], [jfk, replace(finding(), version=3)]])
+    assert [episode.key for episode in episodes] == ["drift:temp", "drift:temp[origin=JFK]"]
+    assert [[alert.key for alert in alerts] for alerts in told] == [["drift:temp[origin=JFK]"], ["drift:temp"]]
+    assert told[0][0].labels == (("kind", "drift"), ("version", "3"))
+
+
+history = st.lists(
+    st.lists(
+        st.builds(finding, st.just("errors"), st.sampled_from(SEVERITIES), st.sampled_from(["a", "b"])), max_size=3
+    ),
+    max_size=14,
+)
+
+
+def one_notification_per_opening_or_rise(days):
+    """Nothing silences failures, so each opening and each rise is told, and nothing else is."""
+    episodes: list[Episode] = []
+    for day, found in enumerate(days):
+        before = {episode.key: episode for episode in episodes if episode.state == "open"}
+        episodes, alerts = advance(episodes, found, T0 + day * DAY)
+        news = set()
+        for episode in episodes:
+            known = before.get(episode.key)
+            worse = known is not None and SEVERITIES.index(episode.severity) > SEVERITIES.index(known.severity)
+            if known is None or worse:
+                news.add((episode.key, worse))
+        told = [(f"errors:{thing}", alert.rise) for alert in alerts for thing in alert.title.split(": ")[1].split(", ")]
+        assert sorted(told) == sorted(news)
+        assert all(episode.told == episode.severity for episode in episodes)
+
+
+@given(history)
+def test_there_is_one_notification_per_opening_or_rise(days):
+    one_notification_per_opening_or_rise(days)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@settings(max_examples=10_000, deadline=None)
+@given(history)
+def test_ten_thousand_histories_have_one_notification_per_opening_or_rise(days):
+    one_notification_per_opening_or_rise(days)

@@ -13,6 +13,7 @@ from detent.pipeline.fingerprint.code import CodeReader
 from detent.pipeline.graph import build
 from detent.pipeline.packages import heavy_packages
 from detent.project.code import load_callable
+from detent.project.sources import SourceLoader
 
 COMMAND = """
 import sys
@@ -80,6 +81,15 @@ def packages(folder: Path, name: str, imports: str, returned: str = "1", *given:
     return heavy_packages(graph, code, given)
 
 
+@pytest.fixture
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the project files that earlier tests have loaded in this process, nothing is known."""
+    for name, module in list(sys.modules.items()):
+        if isinstance(getattr(getattr(module, "__spec__", None), "loader", None), SourceLoader):
+            monkeypatch.delitem(sys.modules, name)
+
+
+@pytest.mark.usefixtures("alone")
 def test_what_the_files_of_a_project_import_is_loaded_by_its_workers_whether_used_or_not(
     tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:

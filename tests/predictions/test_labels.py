@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
+from itertools import permutations
 from pathlib import Path
 
 import polars as pl
@@ -9,7 +11,7 @@ import pytest
 
 from detent.predictions.frames import to_frame
 from detent.predictions.join import Coverage, coverage, join
-from detent.predictions.labels import LabelCounts, Revision, count, labels_of, record, revisions
+from detent.predictions.labels import Arrivals, LabelCounts, Revision, arrivals, count, labels_of, record, revisions
 from detent.records.prediction import Label
 from detent.store.clock import iso
 from detent.store.database import Database, open_database
@@ -54,6 +56,38 @@ def test_labels_are_idempotent_and_corrections_keep_their_history(labels_db: Dat
 def test_of_two_labels_in_one_batch_the_later_one_counts(labels_db: Database) -> None:
     assert put(labels_db, label(1, 1.0), label(1, 1.0), label(1, 0.0)) == counts(1, 1, 1)
     assert labels_of(labels_db, pl.Series([label(1, 0).prediction_id]))["label"].to_list() == [0.0]
+
+
+def test_the_value_with_the_latest_time_counts_in_whichever_order_labels_come(labels_db: Database) -> None:
+    told = [(1.0, 1), (0.0, 2), (1.0, 3), (0.0, 4)]
+    for number, order in enumerate(permutations(told)):
+        put(labels_db, *(label(number, value, hour) for value, hour in order))
+    frame = labels_of(labels_db, pl.Series([label(0, 0).prediction_id, label(23, 0).prediction_id]))
+    assert frame["label"].to_list() == [0.0] * 24
+
+
+def test_an_older_value_is_stale_and_what_was_said_again_later_stays(labels_db: Database) -> None:
+    assert put(labels_db, label(1, 1.0, 5)) == counts(1, 0, 0)
+    assert put(labels_db, label(1, 0.0, 3)) == LabelCounts(stale=1)
+    assert put(labels_db, label(1, 1.0, 9)) == counts(0, 1, 0)
+    assert put(labels_db, label(1, 0.0, 7)) == LabelCounts(stale=1)
+    assert [revision.value for revision in revisions(labels_db, label(1, 0).prediction_id)] == [1.0]
+
+
+def test_a_correction_is_known_from_its_arrival_on_and_its_delay_is_that_of_the_first_value(
+    labels_db: Database,
+) -> None:
+    put(labels_db, label(1, 1.0, 1), replace(label(1, 0.0, 2), arrived=iso(START + hours(6))))
+    found = labels_of(labels_db, pl.Series([label(1, 0).prediction_id])).row(0, named=True)
+    assert (found["label_at"], found["label_arrived"]) == (START + hours(2), START + hours(6))
+    assert found["label_first"] == START + hours(1)
+    id_ = label(1, 0).prediction_id
+    assert arrivals(labels_db, id_, id_, since=START + hours(2), until=START + hours(6)) == Arrivals(
+        labels=1, corrections=1
+    )
+    assert arrivals(labels_db, id_, id_, since=START + hours(6), until=START + hours(9)) == Arrivals(
+        labels=0, corrections=0
+    )
 
 
 def test_an_interrupted_batch_leaves_nothing(labels_db: Database) -> None:

@@ -100,6 +100,7 @@ def make_bundle(
     skew: float = 0.0,
     key: Ed25519PrivateKey = KEY,
     signature: Signature = SIGNATURE,
+    reference: bytes | None = None,
 ) -> Path:
     """Write a packed, signed and judged bundle; `skew` is added to the stored golden scores."""
     folder.mkdir(parents=True)
@@ -111,6 +112,8 @@ def make_bundle(
     (folder / "profile.json").write_bytes(codec.profile_to_json(Profile(rows=2, columns=())))
     golden = Golden(rows=rows, scores=tuple(score + skew for score in scores))
     (folder / "golden.json").write_bytes(codec.golden_to_json(golden))
+    if reference is not None:
+        (folder / "reference.bin").write_bytes(reference)
     facts = ManifestFacts(
         model=model, task="binary", label="late", data_digest="d" * 64, code_digest="c" * 64, policy_digest="e" * 64,
         environment_digest="f" * 64, params=(), run=f"run-{number}", created_at="2013-06-01T00:00:00.000000+00:00",

@@ -17,6 +17,7 @@ from detent.records.prediction import Label
 from detent.serving import places
 from detent.serving.counters import read_counts, read_numbers
 from detent.serving.supervisor import Supervisor
+from detent.serving.triggers import RecordCall
 from detent.serving.worker import Worker
 
 from .builders import ENDPOINT, ROW, World, body, make_bundle
@@ -136,9 +137,9 @@ class Load:
 class Local:
     """One worker's application in this very process, asked without a socket; every part is the real one."""
 
-    def __init__(self, world: World, **changes: object) -> None:
+    def __init__(self, world: World, record_call: RecordCall | None = None, **changes: object) -> None:
         listener = world.settings(**changes).worker(0, 0)
-        self.worker = Worker(listener, locate=None, record_labels=self._record)
+        self.worker = Worker(listener, locate=None, record_labels=self._record, record_call=record_call)
         self.labels: dict[str, float] = {}
         self.fails_with: Exception | None = None
         self._runner = asyncio.Runner()
@@ -196,8 +197,8 @@ def local(world: World) -> Iterator[Callable[..., Local]]:
     """A function that starts an application in this process."""
     running: list[Local] = []
 
-    def start(**changes: object) -> Local:
-        running.append(Local(world, **changes))
+    def start(record_call: RecordCall | None = None, **changes: object) -> Local:
+        running.append(Local(world, record_call, **changes))
         return running[-1]
 
     yield start

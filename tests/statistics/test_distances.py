@@ -10,13 +10,18 @@ from detent.statistics.distances import (
     benjamini_hochberg,
     chi2_homogeneity,
     coarsen,
+    g_test,
+    hellinger,
+    jensen_shannon,
     ks_from_counts,
+    largest_gap,
     pool_rare,
     psi,
     psi_debiased,
     psi_null_quantile,
     psi_p_value,
     two_proportions,
+    wasserstein,
 )
 
 counts = st.lists(st.integers(0, 500), min_size=2, max_size=12)
@@ -193,3 +198,96 @@ def test_counts_over_different_bins_are_a_programming_error():
 def test_debiased_psi_is_psi_without_what_chance_adds_on_average():
     p, q = [400, 300, 300], [10, 60, 30]
     assert psi_debiased(p, q) == pytest.approx(psi(p, q) - 2 * (1 / 1000 + 1 / 100))
+
+
+def levels(golden):
+    _, _, ca, cb = golden
+    return [[int((x == level).sum()) for level in "abcde"] for x in (ca, cb)]
+
+
+def deciles(golden):
+    a, b, _, _ = golden
+    edges = np.quantile(a, np.arange(1, 10) / 10)
+    return [np.bincount(np.searchsorted(edges, x, side="left"), minlength=10) for x in (a, b)]
+
+
+def test_g_is_the_golden_value(golden):
+    found = g_test(*levels(golden))
+    assert found.statistic == pytest.approx(323.77332463355395, abs=1e-9)
+    assert found.p_value == pytest.approx(8.04e-69, rel=1e-2)
+
+
+def test_jensen_shannon_is_the_golden_value(golden):
+    assert jensen_shannon(*deciles(golden)) == pytest.approx(0.11105116145309574, abs=1e-12)
+    assert jensen_shannon(*deciles(golden)) * np.sqrt(np.log(2)) == pytest.approx(0.09245615654219283, abs=1e-12)
+    assert jensen_shannon(*levels(golden)) == pytest.approx(0.16648098545301232, abs=1e-9)
+
+
+def test_largest_gap_and_hellinger_are_the_golden_values(golden):
+    assert largest_gap(*levels(golden)) == pytest.approx(0.054333333333333345, abs=1e-12)
+    assert hellinger(*levels(golden)) == pytest.approx(0.1648933800861784, abs=1e-9)
+
+
+def nannymls_bins(a, b):
+    """Doane's bins of the reference; all values outside are one more bin."""
+    edges = np.histogram_bin_edges(a, bins="doane")
+    return [np.append(np.histogram(x, edges)[0], len(x) - np.histogram(x, edges)[0].sum()) for x in (a, b)]
+
+
+def test_given_the_bins_of_nannyml_the_distances_are_its_distances(golden):
+    a, b, _, _ = golden
+    p, q = nannymls_bins(a, b)
+    assert jensen_shannon(p, q) == pytest.approx(0.1143981647447153, abs=1e-9)
+    assert hellinger(p, q) == pytest.approx(0.09769068009564325, abs=1e-9)
+
+
+def evidentlys_bins(a, b):
+    """Sturges' bins of both samples together."""
+    edges = np.histogram_bin_edges(np.concatenate([a, b]), bins="sturges")
+    return [np.histogram(x, edges)[0] for x in (a, b)]
+
+
+def test_given_the_bins_of_evidently_the_distances_are_its_distances(golden):
+    a, b, _, _ = golden
+    p, q = evidentlys_bins(a, b)
+    assert jensen_shannon(p, q) * np.sqrt(np.log(2)) == pytest.approx(0.09543093052914507, abs=1e-12)
+    assert hellinger(p, q) == pytest.approx(0.09623442893393785, abs=1e-12)
+    # Its PSI puts 1e-4 into empty bins and leaves the sum above 1; ours are shares.
+    filled = [np.where(x == 0, 1e-4, x / x.sum()) for x in (p, q)]
+    assert psi(filled[0], filled[1], smoothing=0) == pytest.approx(0.07394164022263176, abs=5e-6)
+
+
+def test_wasserstein_with_one_value_per_bin_is_scipys(golden):
+    a, b, _, _ = golden
+    edges = np.sort(np.concatenate([a, b]))
+    # Bin i ends at edge i, and holds exactly the value there; spreading it over the bin moves it half a gap at most.
+    p, q = (np.bincount(np.searchsorted(edges, x, side="left"), minlength=len(edges) + 1) for x in (a, b))
+    assert wasserstein(edges, p, q) == pytest.approx(0.23167223904905432, abs=2e-4)
+    assert stats.wasserstein_distance(a, b) == pytest.approx(0.23167223904905432, abs=1e-12)
+
+
+def test_wasserstein_from_few_bins_is_close_and_one_absurd_value_does_not_matter(golden):
+    a, b, _, _ = golden
+    edges = np.quantile(a, np.arange(1, 64) / 64)
+    p, q = (np.bincount(np.searchsorted(edges, x, side="left"), minlength=64) for x in (a, np.append(b, 1e12)))
+    assert wasserstein(edges, p, q) == pytest.approx(0.2317, abs=0.02)
+
+
+def test_the_jensen_shannon_divergence_of_equal_laws_is_an_eighth_of_psi():
+    rng = np.random.default_rng(8)
+    n, m, bins = 5000, 1000, 10
+    pairs = [[rng.multinomial(size, np.ones(bins) / bins) for size in (n, m)] for _ in range(2000)]
+    divergences = np.array([jensen_shannon(p, q) ** 2 * np.log(2) for p, q in pairs])
+    assert divergences.mean() == pytest.approx((bins - 1) * (1 / n + 1 / m) / 8, rel=0.04)
+    assert np.quantile(divergences, 0.95) == pytest.approx(psi_null_quantile(bins, n, m, 0.95) / 8, rel=0.06)
+
+
+@given(counts, counts)
+def test_bounded_distances_are_bounded_symmetric_and_zero_for_the_same(a, b):
+    size = min(len(a), len(b))
+    p, q = a[:size], b[:size]
+    for distance in (jensen_shannon, hellinger, largest_gap):
+        assert 0 <= distance(p, q) <= 1 + 1e-12
+        assert distance(p, q) == pytest.approx(distance(q, p), abs=1e-9)
+        assert distance(p, p) == pytest.approx(0, abs=1e-7)
+    assert g_test(p, p).p_value == pytest.approx(1)

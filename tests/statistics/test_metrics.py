@@ -17,6 +17,10 @@ SKLEARN = {
     "accuracy": lambda y, score: sk.accuracy_score(y, score >= 0.5),
     "log_loss": sk.log_loss,
     "brier": sk.brier_score_loss,
+    "precision": lambda y, score: sk.precision_score(y, score >= 0.5),
+    "recall": lambda y, score: sk.recall_score(y, score >= 0.5),
+    "f1": lambda y, score: sk.f1_score(y, score >= 0.5),
+    "mcc": lambda y, score: sk.matthews_corrcoef(y, score >= 0.5),
     "rmse": sk.root_mean_squared_error,
     "mae": sk.mean_absolute_error,
     "r2": sk.r2_score,
@@ -39,16 +43,16 @@ def test_a_metric_equals_scikit_learns_with_and_without_ties(name: str, decimals
     assert METRICS[name].compute(y, score) == pytest.approx(SKLEARN[name](y, score), abs=1e-12)
 
 
-@pytest.mark.parametrize("name", sorted(METRICS))
+@pytest.mark.parametrize("name", sorted(name for name, metric in METRICS.items() if not metric.beside))
 def test_counting_rows_equals_repeating_them(name: str) -> None:
     y, score = _rows(METRICS[name].task, n=60)
     counts = np.random.default_rng(1).multinomial(60, np.full(60, 1 / 60), size=5).astype(float)
     counted = METRICS[name].resampler(y, score)(counts)
-    if name == "calibration_error":  # its bins stay those of all rows, so that resamples measure one thing
+    if METRICS[name].biased:  # its bins stay those of all rows, so that resamples measure one thing
         assert counted.shape == (5,)
         return
     for row, value in zip(counts.astype(int), counted, strict=True):
-        assert value == pytest.approx(METRICS[name].compute(y.repeat(row), score.repeat(row)), abs=1e-12)
+        assert value == pytest.approx(METRICS[name].compute(y.repeat(row), score.repeat(row)), abs=1e-9)
 
 
 @settings(max_examples=60, deadline=None)
@@ -72,6 +76,14 @@ def test_a_calibrated_model_has_a_small_calibration_error_and_a_shifted_one_has_
     error = METRICS["calibration_error"].compute
     assert error(y, chance) < 0.02
     assert error(y, chance + 0.2) == pytest.approx(0.2, abs=0.015)
+
+
+def test_percentage_errors_are_those_of_their_definitions() -> None:
+    y, score = np.array([100.0, 0.0, -50.0]), np.array([90.0, 0.0, -30.0])
+    assert METRICS["wape"].compute(y, score) == pytest.approx(30 / 150)
+    assert METRICS["smape"].compute(y, score) == pytest.approx((10 / 95 + 0 + 20 / 40) / 3)
+    with pytest.raises(UndefinedMetricError, match="all labels are 0"):
+        METRICS["wape"].compute(np.zeros(3), score)
 
 
 @pytest.mark.parametrize("name", ["roc_auc", "average_precision"])

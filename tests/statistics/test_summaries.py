@@ -176,3 +176,11 @@ def test_sixty_thousand_rows_of_twenty_columns_are_summarised_in_seconds():
 def test_minus_zero_is_zero_whichever_comes_first():
     for values in ([-0.0, 0.0] * 20, [0.0, -0.0] * 20):
         assert repr(summarise({"x": values}, [("x", "number")]).columns[0].edges[-1]) == "0.0"
+
+
+def test_nulls_nan_and_both_infinities_are_told_apart() -> None:
+    values = [None, math.nan, math.inf, -math.inf, -math.inf, 1.0]
+    column = summarise({"x": values}, [("x", "number")]).columns[0]
+    assert (column.nulls, column.nan, column.above, column.below) == (5, 1, 1, 2)
+    both = merge(*[summarise({"x": values}, [("x", "number")])] * 2).columns[0]
+    assert (both.nulls, both.nan, both.above, both.below) == (10, 2, 2, 4)

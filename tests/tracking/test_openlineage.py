@@ -62,7 +62,7 @@ def bodies(*executions: Execution) -> list[dict[str, Any]]:
 def test_every_event_and_every_facet_in_it_is_what_the_published_definitions_say() -> None:
     pytest.importorskip("jsonschema", reason="a development dependency")
     pytest.importorskip("openlineage.client", reason="a development dependency: the official client")
-    from tests.tracking.openlineage_definitions import check_event, facets_of
+    from .openlineage_definitions import check_event, facets_of
 
     seen = set()
     for body in bodies(*EVERYTHING):
@@ -74,7 +74,7 @@ def test_every_event_and_every_facet_in_it_is_what_the_published_definitions_say
 def test_the_official_client_reads_and_writes_our_events_without_losing_anything() -> None:
     pytest.importorskip("jsonschema", reason="a development dependency")
     pytest.importorskip("openlineage.client", reason="a development dependency: the official client")
-    from tests.tracking.openlineage_definitions import through_the_client
+    from .openlineage_definitions import through_the_client
 
     for body in bodies(*EVERYTHING):
         again = through_the_client(body)
@@ -84,7 +84,7 @@ def test_the_official_client_reads_and_writes_our_events_without_losing_anything
 def test_an_event_that_lacks_what_is_required_is_found_by_the_definitions() -> None:
     jsonschema = pytest.importorskip("jsonschema", reason="a development dependency")
     pytest.importorskip("openlineage.client", reason="a development dependency: the official client")
-    from tests.tracking.openlineage_definitions import check_event
+    from .openlineage_definitions import check_event
 
     for spoil in (
         lambda body: body["run"].pop("runId"),

@@ -12,7 +12,7 @@ from detent.bundle.protocol import Golden
 from detent.errors import Place, TamperedError
 from detent.records.bundle import Manifest
 from detent.records.check import CheckResult, Verdict
-from detent.records.profile import Profile
+from detent.records.profile import ColumnProfile, Profile
 from detent.records.signature import Signature
 from detent.store.canonical import canonical
 
@@ -69,8 +69,13 @@ def signature_from_json(data: bytes) -> Signature:
 
 
 def profile_to_json(profile: Profile) -> bytes:
-    """Return a reference profile as JSON."""
-    return _ENCODER.encode(profile)
+    """Return a reference profile as JSON. As in a verdict, fields that came later are left out at their defaults."""
+    told = msgspec.to_builtins(profile)
+    for column in told["columns"]:
+        for name, default in _later(ColumnProfile).items():
+            if column[name] == default:
+                del column[name]
+    return _ENCODER.encode(told)
 
 
 def profile_from_json(data: bytes) -> Profile:

@@ -24,6 +24,7 @@ MODEL_FILES: dict[str, tuple[str, ...]] = {
     "sandbox": ("trust.json",),
     "remote": ("remote.json", "trust.json"),
 }
+REFERENCE_NAME = "reference.bin"  # what live rows are compared with; bundles of an earlier form have none
 MAX_FILE_BYTES = 1 << 30  # of any one file; larger models belong into another kind of server
 MAX_TEXT_BYTES = 16 << 20  # of manifest, signature and verdict
 

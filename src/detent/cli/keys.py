@@ -21,7 +21,7 @@ def command() -> None:
 @click.argument("name")
 @click.option(
     "--scope", "scopes", multiple=True, default=("predict", "feedback"), show_default=True,
-    help="What it is for: predict, test (may name the version), feedback, metrics, manage.",
+    help="What it is for: predict, test (may name the version), feedback, metrics, manage, trigger.",
 )  # fmt: skip
 @click.option("--endpoint", "endpoints", multiple=True, help="Only for predictions of this endpoint (default: all).")
 @click.option("--rate", help="Most requests per time: 100/s, 1000/m (default: no limit).")

@@ -32,11 +32,15 @@ COMMANDS = {
     "reload": "replace the serving processes of `detent up`, without a lost request",
     "replay": "ask a version what was asked before, and compare the answers",
     "expire": "remove predictions that are older than the project keeps them",
+    "monitor": "what the monitor found, and what it would take to find more",
     "status": "who serves, what is rolling out, what is open",
     "log": "the ledger, newest last",
     "at": "what served at a moment, judged by whom, moved by whom and why",
     "verify": "find any edited, removed or reordered row of ledger and registry",
     "simulate": "replay history through the live loop under a virtual clock",
+    "label": "what was true about answers: list, set, import",
+    "trigger": "decisions about retraining: list, explain, fire, answer",
+    "cost": "what trainings and answers cost, at your prices",
     "sabotage": "ship a known-bad candidate, to see that it is stopped",
 }
 _FILES = {"import": "import_model"}  # commands whose name can't be a file's

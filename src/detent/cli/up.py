@@ -29,6 +29,7 @@ def command(folder: Path, port: int | None, host: str) -> None:
     from detent.loop.keep_up import keep_up
     from detent.loop.reload import Reloads
     from detent.loop.serve import OwnGateway, needs_key, only_server, supervise
+    from detent.loop.telling import Telling
     from detent.loop.workspace import open_workspace
     from detent.pipeline import LocalExecutor
 
@@ -53,10 +54,10 @@ def command(folder: Path, port: int | None, host: str) -> None:
     with only_server(ws):
         keep_up(ws)
         supervisor.start()
-        with reloads:
+        with reloads, Telling(ws, tell=tell):
             try:
                 say_where(supervisor.address, supervisor.manage_address, ws.project.serving.endpoint)
-                controller = Controller(ws, OwnGateway(supervisor), executor, tell=tell)
+                controller = Controller(ws, OwnGateway(supervisor), executor, tell=tell, sends=False)
                 while not stop.wait(TICK_SECONDS):
                     controller.tick_safely()
             finally:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import numpy as np
@@ -39,6 +39,14 @@ class Evidence:
     allowed_inputs: frozenset[str] | None = None  # what the project's feature function makes; None: not known
     latency_seconds: NDArray[np.float64] | None = None  # single-row predictions of the exported artefact, here
     bundle_bytes: int | None = None  # size of the exported artefact
+    candidates: int = 1  # rank of this bundle among those judged on these rows: alpha is spent over them
+    groups: NDArray | None = (
+        None  # (n,) group of each row; rows of a group share their fate. None: rows are independent
+    )
+    lists: NDArray | None = None  # (n,) list that each row belongs to, for metrics of rankings
+    naive: NDArray[np.float64] | None = None  # (n,) label one season earlier in the same series; NaN: not known
+    expected_slices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # levels that a column must have here
+    min_slice: int = 200  # rows: of a smaller slice nothing is concluded
 
     def __post_init__(self) -> None:
         lengths = {
@@ -46,6 +54,9 @@ class Evidence:
             "champion": self.rows if self.champion is None else len(self.champion),
             "keys": self.rows if self.keys is None else len(self.keys),
             "digests": self.rows if self.digests is None else len(self.digests),
+            "groups": self.rows if self.groups is None else len(self.groups),
+            "lists": self.rows if self.lists is None else len(self.lists),
+            "naive": self.rows if self.naive is None else len(self.naive),
         }  # fmt: skip
         if len(set(lengths.values())) != 1:
             raise ValueError(f"evidence must speak of the same rows everywhere; rows per part: {lengths}")

@@ -14,7 +14,9 @@ from detent.gate.binding import Binding
 from detent.gate.evidence import Evidence
 from detent.gate.protocol import CheckPlugin
 from detent.gate.rule import concluded
-from detent.records.check import INCONCLUSIVE, PASS, REJECT, Check, CheckResult, Verdict
+from detent.gate.spend import spend, worn
+from detent.gate.wording import percent
+from detent.records.check import INCONCLUSIVE, PASS, REJECT, Check, CheckResult, SliceResult, Verdict
 from detent.statistics.metrics import UndefinedMetricError
 from detent.store.canonical import digest_of
 from detent.store.clock import iso
@@ -26,6 +28,8 @@ def _always(kind: str, op: str, threshold: float, confidence: float | None = Non
         text=text, kind=kind, metric=kind, op=op, threshold=threshold, confidence=confidence, by=None, line=0
     )  # fmt: skip
 
+
+MEASURED = ("latency", "size")  # on a machine, not from the rows: judging again wears nothing out
 
 ALWAYS_ON = (
     _always("baseline", ">", 0.5, 0.95),
@@ -48,6 +52,9 @@ def judge(
     A declared check of a kind that is always on stands in its place: the project has set its limit.
     One rejection rejects; else one result that is inconclusive makes the verdict inconclusive. A check that has no
     answer for these rows is inconclusive; one that could not run at all is a rejection.
+
+    What rows decide is held to `spend(1 - confidence, evidence.candidates)`: the chance that a model passes without
+    deserving it is shared by all that are ever judged on the same rows.
 
     Args:
         checks: the gate section, in order.
@@ -72,8 +79,9 @@ def judge(
         data_digest=binding.data_digest,
         policy_digest=binding.policy_digest,
         champion_digest=binding.champion_digest,
-        reason=_reason(results, decision),
+        reason=_reason(results, decision) + _wear(evidence.candidates),
         judged_at=iso(now),
+        candidates=evidence.candidates,
     )
     return replace(verdict, id=identity(verdict))
 
@@ -92,6 +100,8 @@ def identity(verdict: Verdict) -> str:
             "champion": verdict.champion_digest,
             "decision": verdict.decision,
             "results": [_agreed(result) for result in verdict.results],
+            # Left out at 1, so that verdicts from before there was a count keep their identity.
+            **({"candidates": verdict.candidates} if verdict.candidates > 1 else {}),
         }
     )
 
@@ -102,6 +112,10 @@ def _agreed(result: CheckResult) -> dict[str, Any]:
     if not result.measured:
         told |= {name: _nine_digits(getattr(result, name)) for name in ("value", "low", "high")}
         told |= {"rows": result.rows, "reason": result.reason}
+        if result.slices:
+            told["slices"] = [
+                [part.column, part.value, part.rows, part.decision, _nine_digits(part.metric)] for part in result.slices
+            ]
     return told
 
 
@@ -112,6 +126,7 @@ def _nine_digits(value: float | None) -> float | None:
 def _run(check: Check, evidence: Evidence, timer: Callable[[], float]) -> CheckResult:
     plugin: CheckPlugin = plugins.load("check", check.kind)()
     start = timer()
+    check = _held(check, evidence.candidates)
     try:
         result = _sound(plugin(check, evidence))
     except ProjectError:
@@ -121,7 +136,16 @@ def _run(check: Check, evidence: Evidence, timer: Callable[[], float]) -> CheckR
     except Exception as error:  # noqa: BLE001 a check that could not run is a failure, whatever the cause
         told = f"the check could not run, which counts as a failure: {type(error).__name__}: {error}"
         result = concluded(check, REJECT, told, rows=evidence.rows)
+    if check.confidence is not None and check.kind not in MEASURED:
+        result = replace(result, alpha=round(1.0 - check.confidence, 12))
     return replace(result, seconds=timer() - start)
+
+
+def _held(check: Check, candidates: int) -> Check:
+    """Return the check with the confidence that the k-th candidate on these rows is held to."""
+    if check.confidence is None or check.kind in MEASURED:
+        return check
+    return replace(check, confidence=1.0 - spend(1.0 - check.confidence, candidates))
 
 
 def _sound(result: CheckResult) -> CheckResult:
@@ -134,6 +158,18 @@ def _sound(result: CheckResult) -> CheckResult:
         low=_finite(result.low),
         high=_finite(result.high),
         threshold=_finite(result.threshold),
+        slices=tuple(_sound_slice(part) for part in result.slices),
+    )
+
+
+def _sound_slice(part: SliceResult) -> SliceResult:
+    return replace(
+        part,
+        metric=_finite(part.metric),
+        low=_finite(part.low),
+        high=_finite(part.high),
+        champion=_finite(part.champion),
+        p_value=_finite(part.p_value),
     )
 
 
@@ -151,10 +187,20 @@ def _decision(results: Sequence[CheckResult]) -> str:
 def _reason(results: Sequence[CheckResult], decision: str) -> str:
     """Return the decisive check in a sentence: of several, one of a kind always on, for it names the deeper fault."""
     if decision == PASS:
-        return f"all {len(results)} checks passed"
+        stamp = next((f"; rubber stamp: {result.stamp}" for result in results if result.stamp), "")
+        return f"all {len(results)} checks passed{stamp}"
     guilty = [result for result in results if result.decision == decision]
     always = {check.kind for check in ALWAYS_ON}
     decisive = next((result for result in guilty if result.kind in always), guilty[0])
     more = len(guilty) - 1
     others = f" and {more} more of {len(results)}" if more else ""
     return f"{decisive.reason} (check `{decisive.check}`{others})"
+
+
+def _wear(candidates: int) -> str:
+    """Return a warning when a holdout was asked too often."""
+    if not worn(candidates):
+        return ""
+    share = percent(spend(1.0, candidates))
+    told = f"{candidates} candidates were judged on these rows, so a check has {share} of its alpha left"
+    return f"; {told}: evaluate on new rows"

@@ -9,3 +9,13 @@ SELECT verdict FROM verdicts WHERE id = :id
 
 -- history --
 SELECT verdict FROM verdicts WHERE model = :model ORDER BY judged_at DESC, id
+
+-- rank --
+SELECT rank FROM holdouts WHERE model = :model AND data_digest = :data_digest AND model_digest = :model_digest
+
+-- judged_on --
+SELECT COUNT(*) AS bundles FROM holdouts WHERE model = :model AND data_digest = :data_digest
+
+-- take_rank --
+INSERT INTO holdouts (model, data_digest, model_digest, rank)
+VALUES (:model, :data_digest, :model_digest, :rank)

@@ -21,7 +21,7 @@ def metric_of(check: Check, evidence: Evidence) -> Metric:
     Raises:
         ProjectError: there is none of that name for the project's task.
     """
-    known = tuple(sorted(name for name, metric in METRICS.items() if metric.task == evidence.task))
+    known = tuple(sorted(name for name, metric in METRICS.items() if metric.fits(evidence.task)))
     if check.metric in known:
         return METRICS[check.metric]
     other = METRICS.get(check.metric)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import operator
-from math import ceil, floor, log10
+from math import ceil, floor, log10, sqrt
 
 import numpy as np
 
 from detent.gate.wording import count, limit, percent, quantity
 from detent.records.check import INCONCLUSIVE, PASS, REJECT, Check, CheckResult
-from detent.statistics.intervals import Interval, z_value
+from detent.statistics.detectable import rows_for
+from detent.statistics.intervals import Interval
 
-POWER = 0.8  # chance with which the number of rows that we advise will settle the question
 _MOST_ROWS = 10_000_000
 _CELLS = 6_000_000  # rows times resamples of one check: 500 resamples of 12,000 rows
 _HOLDS = {">=": operator.ge, ">": operator.gt, "<=": operator.le, "<": operator.lt}
@@ -23,8 +23,8 @@ def judged(
 ) -> CheckResult:
     """Apply a check's rule to an interval.
 
-    Without `at NN%` the estimate decides. With it the bound on the bad side decides: a bound that fails is a rejection
-    when the estimate fails as well, and else inconclusive, with the number of rows that would settle it.
+    The bound on the bad side decides: one that fails is a rejection when the estimate fails as well, and else
+    inconclusive, with the number of rows that would settle it. With `by estimate` the estimate alone decides.
 
     Args:
         check: the rule.
@@ -36,6 +36,7 @@ def judged(
     """
     decision = _decide(check, interval)
     sentence = _sentence(check, interval, decision, rows, subject)
+    needed = rows_needed(rows, interval, check.threshold, check.confidence or 0.95) or 0
     return CheckResult(
         check=check.text,
         kind=check.kind,
@@ -47,6 +48,7 @@ def judged(
         rows=rows,
         reason=f"{sentence}; {note}" if note else sentence,
         measured=measured,
+        needed=needed if decision == INCONCLUSIVE and 0 < needed <= _MOST_ROWS else None,
     )
 
 
@@ -96,13 +98,12 @@ def repeats(rows: int) -> int:
 def rows_needed(rows: int, interval: Interval, threshold: float, confidence: float) -> int | None:
     """Return how many rows would let the bound clear the threshold in 4 of 5 evaluations; None: not known.
 
-    Normal approximation: the standard error falls with the root of the rows, so
-    n' = n ((z_confidence + z_power) sd / |value - threshold|)^2, rounded up to two digits.
+    Normal approximation, rounded up to two digits; None also when no number of rows could settle it.
     """
     if interval.sd <= 0.0:
         return None
     distance = max(abs(interval.value - threshold), 1e-12)
-    exact = rows * ((z_value(confidence) + z_value(POWER)) * interval.sd / distance) ** 2
+    exact = rows_for(interval.sd * sqrt(max(rows, 1)), distance, 1.0 - confidence)
     digit = 10 ** max(0, floor(log10(max(exact, 1.0))) - 1)
     return int(ceil(exact / digit) * digit)
 

@@ -55,6 +55,30 @@ def history(db: Reader, model: str) -> list[Verdict]:
     return [msgspec.json.decode(row["verdict"], type=Verdict) for row in db.rows(_SQL["history"], model=model)]
 
 
+def rank(tx: Transaction, model: str, data_digest: str, model_digest: str) -> int:
+    """Return the place of a bundle among those ever put before the gate on these rows, from 1; it is taken at once.
+
+    The same bundle keeps its place: judging it again gives the same verdict, and spends nothing. The place is taken
+    before anything is judged, so that two judgements at once, or one that is killed, never share a place.
+    """
+    names = {"model": model, "data_digest": data_digest, "model_digest": model_digest}
+    row = tx.row(_SQL["rank"], **names)
+    if row is not None:
+        return int(row["rank"])
+    place = judged_on(tx, model, data_digest) + 1
+    tx.execute(_SQL["take_rank"], **names, rank=place)
+    return place
+
+
+def judged_on(db: Reader, model: str, data_digest: str) -> int:
+    """Return how many bundles were put before the gate on these rows so far.
+
+    Rows are the same when their digest is: two holdouts that overlap in part count as different ones.
+    """
+    row = db.row(_SQL["judged_on"], model=model, data_digest=data_digest)
+    return int(row["bundles"]) if row else 0
+
+
 def fact(verdict: Verdict, *, model: str, actor: str) -> Fact:
     """Return the ledger's entry about a verdict; what was measured on this machine is kept apart."""
     measured = {result.check: result.reason for result in verdict.results if result.measured}
@@ -69,6 +93,7 @@ def fact(verdict: Verdict, *, model: str, actor: str) -> Fact:
             "data_digest": verdict.data_digest,
             "policy_digest": verdict.policy_digest,
             "champion_digest": verdict.champion_digest,
+            "candidates": verdict.candidates,
             "checks": {result.check: result.decision for result in verdict.results},
         },
         observed={"reason": verdict.reason, **measured},

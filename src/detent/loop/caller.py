@@ -57,7 +57,7 @@ class Caller:
             some = labels[start : start + MAX_LABELS]
             body = json.dumps({"labels": [{"prediction_id": name, "value": value} for name, value in some]})
             status, answer = self._post("/feedback", body)
-            if status >= 300:
+            if status >= 300 or answer["refused"]:
                 raise RuntimeError(f"feedback was refused with {status}: {answer}")
 
     def close(self) -> None:

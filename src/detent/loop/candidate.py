@@ -12,8 +12,11 @@ import polars as pl
 
 from detent.bundle.facts import ManifestFacts
 from detent.bundle.pack import pack
+from detent.bundle.predictors.onnx import OnnxPredictor
+from detent.bundle.protocol import Predictor
 from detent.bundle.publish import fetch, publish
 from detent.loop import places
+from detent.loop.reference import build_reference, write_reference
 from detent.loop.workspace import Workspace
 from detent.records.signature import Signature
 from detent.store.canonical import digest_of
@@ -62,6 +65,7 @@ def make_candidate(ws: Workspace, parts: Parts, *, run: str, origin: str, allowe
         folder = Path(temporary) / "bundle"
         folder.mkdir()
         parts.model.save(folder)
+        describe_rows(ws, folder, OnnxPredictor(parts.model.onnx, parts.model.signature), parts.train, parts.evaluation)
         facts = ManifestFacts(
             model=ws.model,
             task=project.target.task,
@@ -89,6 +93,25 @@ def make_candidate(ws: Workspace, parts: Parts, *, run: str, origin: str, allowe
         data_digest=parts.evaluation_digest,
         allowed_inputs=allowed,
     )
+
+
+def describe_rows(
+    ws: Workspace, folder: Path, predictor: Predictor, train: pl.DataFrame, evaluation: pl.DataFrame
+) -> None:
+    """Write what production is compared with into a bundle's folder, before it is packed."""
+    project = ws.project
+    reference = build_reference(
+        predictor,
+        train,
+        evaluation,
+        time=str(project.source(project.features.rows).time),
+        target=project.target.column,
+        seed=project.simulate.seed,
+        slices=project.monitor.drift.slices,
+        metrics=(project.monitor.quality,),
+    )
+    keep = project.monitor.drift.keep_rows
+    write_reference(folder, reference, train, seed=project.simulate.seed, keep_rows=keep)
 
 
 def environment_digest(packages: Sequence[str]) -> str:

@@ -5,28 +5,33 @@ Everything it knows is in the database, so a controller that was killed goes on 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from detent.errors import DetentError
+from detent.loop.act import Hands, Held, turn
+from detent.loop.burn import SloWatch
+from detent.loop.channels import send_due
+from detent.loop.drift import Known
 from detent.loop.evidence import Evidence
 from detent.loop.expire import tend
+from detent.loop.judge import champion_version
+from detent.loop.label_audit import ask
+from detent.loop.labels import collect
 from detent.loop.mirror import mirror_aliases
-from detent.loop.notify import deliver
 from detent.loop.openlineage import emit
+from detent.loop.quality import judge_due
 from detent.loop.release import advance, release
 from detent.loop.traffic import Gateway
 from detent.loop.train import Outcome, train
 from detent.loop.watch import watch, windows_in_turn
 from detent.loop.workspace import Workspace
 from detent.pipeline import LocalExecutor
-from detent.predictions import labels
 from detent.records.event import Fact
 from detent.records.finding import Finding
 from detent.records.rollout import Rollout
 from detent.records.run import RunRequest
 from detent.rollout import store as rollouts
 from detent.trigger import store as triggers
-from detent.trigger.decide import RETRAIN, cron_checked, decide
 
 Tell = Callable[[str], None]  # shows one line to whoever watches
 
@@ -34,25 +39,39 @@ Tell = Callable[[str], None]  # shows one line to whoever watches
 class Controller:
     """One controller of one project. Two of them do no harm: each state change is guarded in its transaction."""
 
-    def __init__(self, ws: Workspace, gateway: Gateway, executor: LocalExecutor, *, tell: Tell) -> None:
+    def __init__(
+        self, ws: Workspace, gateway: Gateway, executor: LocalExecutor, *, tell: Tell, sends: bool = True
+    ) -> None:
+        """`sends`: alerts go out within the tick; False: somebody else sends them (`Telling`)."""
+        self._sends = sends
         self._ws, self._gateway, self._executor, self._tell = ws, gateway, executor, tell
         self._last_fault = ""
         self._evidence = Evidence()
+        self._known: Known = {}
+        self._slo = SloWatch()
 
     def tick(self) -> None:
         """Do everything that is due now."""
-        request = self._asked_for(self.look())
-        if request is not None:
-            self.retrain(request)
+        findings = [one for one in self.look() if self._is_news(one)]
+        turn(self._ws, findings, Hands(gateway=self._gateway, train=self.retrain, tell=self._tell), slo=self._slo)
+
+    def _is_news(self, finding: Finding) -> bool:
+        """False for what is said of a version that a better one has replaced: it is told, and no reason to train."""
+        champion = champion_version(self._ws)
+        return finding.version is None or champion is None or finding.version == champion.number
 
     def look(self) -> list[Finding]:
         """Take a decision about the rollout, judge the windows that are due, send alerts; return what was found."""
         self.look_at_rollout()
+        collect(self._ws)
+        ask(self._ws)
         findings: list[Finding] = []
         for window in windows_in_turn(self._ws):
-            findings += watch(self._ws, window)
+            findings += watch(self._ws, window, known=self._known)
+        findings += judge_due(self._ws)
         tend(self._ws)
-        deliver(self._ws)
+        if self._sends:
+            send_due(self._ws)
         emit(self._ws)
         return findings
 
@@ -84,8 +103,11 @@ class Controller:
             if after.state != before.state:
                 mirror_aliases(self._ws)
 
-    def retrain(self, request: RunRequest) -> Outcome | None:
-        """Train, and roll the candidate out if the gate lets it in. A failed training leaves everything as it is."""
+    def retrain(self, request: RunRequest, held: Held | None = None) -> Outcome | None:
+        """Train, and roll the candidate out if the gate lets it in. A failed training leaves everything as it is.
+
+        `held` says whether nobody else may train meanwhile; whoever lost that right rolls nothing out.
+        """
         ws = self._ws
         self._tell(f"training ({request.reason}): {request.detail}")
         try:
@@ -98,6 +120,9 @@ class Controller:
             return outcome
         if outcome.judged_in is not None:
             self._tell(f"nothing changed since {outcome.judged_in}: {outcome.verdict.reason}")
+            return outcome
+        if held is not None and not held():
+            self._tell("another controller has taken over; this candidate is not rolled out")
             return outcome
         with ws.db.transaction() as tx:
             triggers.training_judged(tx, ws.model, passed=outcome.version is not None)
@@ -115,26 +140,3 @@ class Controller:
             self._tell(rollout.reason)
         mirror_aliases(self._ws)
         return rollout
-
-    def _asked_for(self, findings: Sequence[Finding]) -> RunRequest | None:
-        ws, plan = self._ws, self._ws.project.trigger
-        state = triggers.load_state(
-            ws.db,
-            ws.model,
-            labelled_rows=labels.count(ws.db),
-            running=False,
-            rollout_running=rollouts.current(ws.db, ws.project.serving.endpoint) is not None,
-            budget_period=plan.budget_period,
-            now=ws.now(),
-        )
-        decision = decide(plan, state, findings, now=ws.now(), actor=ws.actor)
-        with ws.db.transaction() as tx:
-            triggers.record_decision(
-                tx,
-                ws.model,
-                decision,
-                last_cron_check=cron_checked(plan, state, decision, ws.now()),
-                actor=ws.actor,
-                now=ws.now(),
-            )
-        return decision.request if decision.action == RETRAIN else None

@@ -42,11 +42,11 @@ def describe(folder: Path, predictor_name: str, table: Table) -> Signature:
         if golden is None:
             strict = tuple(replace(one, nullable=table.inputs[one.name].null_count() > 0) for one in signature.inputs)
             signature = replace(signature, inputs=strict)
-            _close(predictor)
+            close(predictor)
             predictor = opener.open(folder, signature)
             golden = _golden(predictor, table, scores) or _seen_only(predictor, table, scores)
     finally:
-        _close(predictor)
+        close(predictor)
     kinds = [(one.name, one.kind) for one in signature.inputs]
     observed: dict[str, Any] = {name: table.inputs[name] for name, _ in kinds}
     profile = summarise({**observed, OUTPUT: scores}, [*kinds, (OUTPUT, "number")], bins=20, levels=50)  # pyright: ignore[reportArgumentType]
@@ -86,7 +86,8 @@ def _seen_only(predictor: Predictor, table: Table, scores: NDArray[np.float64]) 
     return score_golden(predictor.signature, rows, predictor)
 
 
-def _close(predictor: Predictor) -> None:
-    close = getattr(predictor, "close", None)  # those that hold a process or a connection have it
-    if close is not None:
-        close()
+def close(predictor: Predictor) -> None:
+    """Let go of the process or the connection that some predictors hold."""
+    let_go = getattr(predictor, "close", None)
+    if let_go is not None:
+        let_go()

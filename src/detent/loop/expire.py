@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from detent.loop.drift import budget_of
+from detent.loop.granules import forget_days
 from detent.loop.workspace import Workspace
 from detent.predictions import places, seal
 from detent.predictions.expire import Expired, expired, remove
@@ -12,13 +14,18 @@ from detent.predictions.expire import Expired, expired, remove
 def due(ws: Workspace) -> Expired | None:
     """Return what `serving.log.keep_days` says must go; None when the project keeps everything.
 
-    A day stays while a row of it may still wait for its label, or the window that it is in for its judgement.
+    A day stays while a row of it may still wait for its label, or is in a window that drift is looked for in.
     """
     days = ws.project.serving.log.keep_days
     if days is None:
         return None
     monitor = ws.project.monitor
-    return expired(ws.state, ws.now(), keep=timedelta(days=days), needed=monitor.labels_within + 2 * monitor.window)
+    return expired(
+        ws.state,
+        ws.now(),
+        keep=timedelta(days=days),
+        needed=monitor.labels_within + max(budget_of(ws).scales) * monitor.window,
+    )
 
 
 def tend(ws: Workspace) -> None:
@@ -27,3 +34,4 @@ def tend(ws: Workspace) -> None:
     found = due(ws)
     if found is not None and (found.days or found.torn):
         remove(ws.state, found)
+        forget_days(ws, found.days)

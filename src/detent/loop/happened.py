@@ -19,6 +19,12 @@ def first_event(db: Reader, kind: str, subject: str) -> Event | None:
     return None if row is None else _event(row)
 
 
+def last_event(db: Reader, kind: str, subject: str) -> Event | None:
+    """Return the newest event of exactly this kind about a subject, or None."""
+    row = db.row(_SQL["last_event_about"], kind=kind, subject=subject)
+    return None if row is None else _event(row)
+
+
 def events_about(db: Reader, subject: str) -> Iterator[Event]:
     """Yield every event about a subject, oldest first."""
     return map(_event, db.rows(_SQL["events_about"], subject=subject))

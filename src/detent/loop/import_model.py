@@ -12,6 +12,7 @@ from pathlib import Path
 
 import polars as pl
 
+from detent import plugins
 from detent.bundle.facts import ManifestFacts
 from detent.bundle.files import MAX_FILE_BYTES
 from detent.bundle.foreign import Foreign, recognise
@@ -20,9 +21,9 @@ from detent.bundle.publish import fetch, publish
 from detent.bundle.trust import folder_digest, write_trust
 from detent.errors import Place, RefusedError
 from detent.loop import places
-from detent.loop.candidate import Candidate, environment_digest
+from detent.loop.candidate import Candidate, describe_rows, environment_digest
 from detent.loop.datasets import Datasets, feature_columns, ingest_all
-from detent.loop.describe_model import describe
+from detent.loop.describe_model import close, describe
 from detent.loop.match_inputs import match_inputs
 from detent.loop.mirror import mirror_version
 from detent.loop.train import candidate_fact, submit
@@ -107,6 +108,11 @@ def _candidate(
     if foreign.predictor in _TRUSTED:
         write_trust(folder, project.trust)
     signature = describe(folder, foreign.predictor, table)
+    predictor = plugins.load("predictor", foreign.predictor).open(folder, signature)
+    try:
+        describe_rows(ws, folder, predictor, train, evaluation)
+    finally:
+        close(predictor)
     facts = ManifestFacts(
         model=ws.model,
         predictor=foreign.predictor,

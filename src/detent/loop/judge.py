@@ -19,11 +19,14 @@ from detent.bundle.sign import seal
 from detent.gate import store
 from detent.gate.binding import Binding
 from detent.gate.evidence import Evidence, row_digests
+from detent.gate.expected import expected_slices
 from detent.gate.judge import judge
 from detent.loop import places
 from detent.loop.candidate import Candidate
 from detent.loop.datasets import Datasets
 from detent.loop.provenance import provenance_faults
+from detent.loop.reference import read_reference
+from detent.loop.together import groups_of, lists_of, naive_of, rank_of
 from detent.loop.workspace import Workspace
 from detent.records.check import PASS, Verdict
 from detent.records.event import Fact
@@ -89,6 +92,14 @@ def collect_evidence(
         allowed_inputs=candidate.allowed_inputs,
         latency_seconds=measure_latency(predictor, rows),
         bundle_bytes=candidate.bytes,
+        candidates=rank_of(ws, candidate),
+        groups=groups_of(ws, rows),
+        lists=lists_of(ws, rows),
+        naive=naive_of(ws, candidate),
+        expected_slices=expected_slices(
+            project.gate_plan.expect, store.load(ws.db, champion.verdict) if champion else None
+        ),
+        min_slice=project.gate_plan.min_slice,
     )
 
 
@@ -131,7 +142,10 @@ def bundle_folder(ws: Workspace, version: ModelVersion) -> Path:
 
 
 def value_at_gate(ws: Workspace, version: ModelVersion, metric: str) -> float | None:
-    """Return a metric's value when the gate judged the version; None when no check measured it."""
+    """Return a metric's value on the rows that the gate judged the version on; None when nobody measured it."""
+    measured = read_reference(bundle_folder(ws, version)).metric(metric)
+    if measured is not None:
+        return measured.value
     results = store.load(ws.db, version.verdict).results
     found = [result for result in results if result.kind == "threshold" and result.check.split()[0] == metric]
     return found[0].value if found else None

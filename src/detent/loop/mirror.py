@@ -107,5 +107,7 @@ def _unlogged(ws: Workspace) -> Iterator[tuple[str, Event, Verdict]]:
 
 def _metric_name(check: Check) -> str:
     """Return the name of what a check measures: `roc_auc`, `roc_auc_gain_over_champion`, `roc_auc_gap_by_origin`."""
-    suffix = {"versus": "_gain_over_champion", "gap": f"_gap_by_{check.by}", "size": "_bytes", "latency": "_seconds"}
+    suffix = {"versus": "_gain_over_champion", "size": "_bytes", "latency": "_seconds"}
+    if check.by is not None:
+        return f"{check.metric}_{check.kind}_by_{check.by}"
     return check.metric + suffix.get(check.kind, "")

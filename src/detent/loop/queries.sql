@@ -71,6 +71,10 @@ SELECT hash FROM ledger ORDER BY seq LIMIT 1
 SELECT seq, time, kind, subject, actor, payload, observed, previous, hash FROM ledger
 WHERE subject = :subject AND kind = :kind ORDER BY seq LIMIT 1
 
+-- last_event_about --
+SELECT seq, time, kind, subject, actor, payload, observed, previous, hash FROM ledger
+WHERE subject = :subject AND kind = :kind ORDER BY seq DESC LIMIT 1
+
 -- events_about --
 SELECT seq, time, kind, subject, actor, payload, observed, previous, hash FROM ledger WHERE subject = :subject ORDER BY seq
 

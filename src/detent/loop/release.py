@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from detent.errors import RefusedError
+from detent.loop.channels import channel_names
 from detent.loop.evidence import Evidence, slow_limits
 from detent.loop.judge import CHAMPION, champion_version
-from detent.loop.notify import channel_name
 from detent.loop.traffic import ROLLED_BACK, Gateway, apply_route, previous_champion
 from detent.loop.workspace import Workspace
 from detent.monitor import outbox
@@ -223,8 +223,7 @@ def _alarm(ws: Workspace, tx: Transaction, rollout: Rollout, step: Step) -> None
         at=iso(ws.now()),
         rise=False,
     )
-    names = [channel_name(declared) for declared in ws.project.monitor.channels]
-    outbox.queue(tx, [alert], names, endpoint=rollout.endpoint, actor=ws.actor, now=ws.now())
+    outbox.queue(tx, [alert], channel_names(ws), endpoint=rollout.endpoint, actor=ws.actor, now=ws.now())
 
 
 def _asked(reason: str) -> Step:

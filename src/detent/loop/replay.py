@@ -20,9 +20,9 @@ from detent.bundle.publish import fetch
 from detent.errors import RefusedError
 from detent.loop import places
 from detent.loop.judge import bundle_folder, columns_of, predictor_of
-from detent.loop.watch import served
 from detent.loop.workspace import Workspace
 from detent.predictions import expand_inputs, read
+from detent.predictions.answers import answered
 from detent.predictions.compare import Difference, compare
 from detent.predictions.usable import HASHED, MISSING, Usable, usable
 from detent.records.log import DROP
@@ -118,7 +118,7 @@ def _logged(ws: Workspace, asked: Asked) -> pl.DataFrame:
     mine = pl.col("endpoint") == ws.project.serving.endpoint
     rows = read(ws.state, asked.since, asked.until, where=mine)
     live = rows.filter(pl.col("arm") == "live")
-    answers = served(rows).select("id", "answer")
+    answers = answered(rows).select("id", "answer")
     live = live.join(answers, on="id", how="left", maintain_order="left")
     if live.is_empty():
         raise RefusedError(

@@ -22,6 +22,7 @@ from detent.serving.routes import RoutePage
 from detent.serving.settings import SupervisorSettings
 from detent.serving.supervisor import Supervisor
 from detent.store.lock import held_lock
+from detent.trigger import declare
 
 LOOK_SECONDS = 0.02
 
@@ -101,6 +102,8 @@ def supervise(
     project, key = ws.project, read_environment().api_key
     entity, front = project.features.entity, project.serving.front
     keyring.publish_if_any(ws.state, ws.db)
+    with ws.db.transaction() as tx:
+        declare(tx, ws.model, project.trigger.webhooks)
     certificate, private_key = _tls(ws.folder, front)
     return Supervisor(
         SupervisorSettings(

@@ -1,4 +1,4 @@
-"""The serving process of a project: a worker whose labels go into the project's database.
+"""The serving process of a project: a worker whose labels and calls go into the project's database.
 
 Started by the supervisor as `python -m detent.loop.serving_entry SETTINGS`.
 """
@@ -12,8 +12,10 @@ from pathlib import Path
 from detent.predictions import LabelCounts, record
 from detent.records.prediction import Label
 from detent.serving.settings import from_argument
+from detent.serving.triggers import Called
 from detent.serving.worker import main
 from detent.store.database import open_database
+from detent.trigger import Asked, Receipt, record_call
 
 
 def run(argument: str) -> None:
@@ -25,7 +27,11 @@ def run(argument: str) -> None:
         with db.transaction() as tx:
             return record(tx, labels)
 
-    main(settings, record_labels=keep)
+    def keep_call(call: Called) -> Receipt:
+        with db.transaction() as tx:
+            return record_call(tx, Asked(name=call.name, key=call.key, body=call.body, caller=call.caller, at=call.at))
+
+    main(settings, record_labels=keep, record_call=keep_call)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from detent.errors import DetentError
 from detent.gate import store as verdicts
 from detent.loop.candidate import Candidate, Parts, make_candidate
 from detent.loop.checkout import checkout_fact
+from detent.loop.cost import cost_fact
 from detent.loop.datasets import Datasets, feature_columns, ingest_all
 from detent.loop.judge import champion_version, is_pass, judge_candidate
 from detent.loop.mirror import mirror_run, mirror_version
@@ -69,6 +70,9 @@ def _train(ws: Workspace, run_id: str, *, executor: Executor, order: Order) -> O
     except DetentError as error:
         ws.record(_failed(ws, run_id, {"error": error.what, "why": error.why}))
         raise
+    counted = cost_fact(ws, run_id)
+    if counted is not None:
+        ws.record(counted)
     if result.run.state != "succeeded":
         broken = next(step for step in result.run.steps if step.outcome == "failed")
         ws.record(_failed(ws, run_id, {"step": broken.step, "error": broken.error}))

@@ -30,6 +30,7 @@ from detent.store.migrate import migrate
 W = TypeVar("W", bound="PipelineWorkspace")
 
 STATE = ".detent"
+QUALITY = ("threshold", "versus", "gap", "each", "worst")  # kinds of checks that name a metric of quality
 CREATED = "state.created"  # the first event of a ledger
 ROOMS = (
     "detent.store",
@@ -231,8 +232,8 @@ def check_metrics(project: Project) -> None:
     Raises:
         ProjectError: with the line of detent.yaml and the metrics that exist.
     """
-    known = tuple(sorted(name for name, metric in METRICS.items() if metric.task == project.target.task))
-    wanted = [(check.metric, check.line) for check in project.gate if check.kind in ("threshold", "versus", "gap")]
+    known = tuple(sorted(name for name, metric in METRICS.items() if metric.fits(project.target.task)))
+    wanted = [(check.metric, check.line) for check in project.gate if check.kind in QUALITY]
     for name, line in [*wanted, (project.monitor.quality, None)]:
         if name not in known:
             raise ProjectError(

@@ -4,11 +4,11 @@ In: profiles, labels with scores, counts, `now` and a seed. Out: findings, episo
 This room knows nothing about models, routes, rollouts or retraining.
 """
 
-from detent.monitor.detect import detect
+from detent.monitor.drift.detect import detect
 from detent.monitor.episodes import advance, episode_key
+from detent.monitor.failures import error_findings
 from detent.monitor.outbox import Notification, alert_id, deliver, pending, queue
 from detent.monitor.protocol import Channel, ChannelError, Detector, Reading
-from detent.monitor.quality import Window, coverage_findings, error_findings, quality_findings
 from detent.monitor.store import all_episodes, findings, open_episodes, save_episodes, save_findings
 
 __all__ = [
@@ -17,11 +17,9 @@ __all__ = [
     "Detector",
     "Notification",
     "Reading",
-    "Window",
     "advance",
     "alert_id",
     "all_episodes",
-    "coverage_findings",
     "deliver",
     "detect",
     "episode_key",
@@ -29,7 +27,6 @@ __all__ = [
     "findings",
     "open_episodes",
     "pending",
-    "quality_findings",
     "queue",
     "save_episodes",
     "save_findings",

@@ -6,7 +6,7 @@ This package knows nothing about HTTP, models or what is done with the rows.
 
 from detent.predictions.frames import expand_inputs
 from detent.predictions.join import Coverage, coverage, join
-from detent.predictions.labels import LabelCounts, labels_of, record, revisions
+from detent.predictions.labels import LabelCounts, arrivals, labels_of, record, revisions
 from detent.predictions.read import read
 from detent.predictions.seal import Sealed, seal
 from detent.predictions.tails import Tails
@@ -16,6 +16,7 @@ __all__ = [
     "LabelCounts",
     "Sealed",
     "Tails",
+    "arrivals",
     "coverage",
     "expand_inputs",
     "join",

@@ -1,32 +1,51 @@
-"""Labels: the truth about predictions, which arrives late, twice, or corrected."""
+"""Labels: the truth about predictions, which arrives late, twice, out of order, or corrected."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import polars as pl
 
 from detent.records.prediction import Label
+from detent.store.clock import iso
 from detent.store.database import Reader, Transaction
 from detent.store.queries import load_queries
 
 _SQL = load_queries(__package__)
+_TIME = pl.Datetime("us", "UTC")
 SCHEMA = {
     "id": pl.String(),
     "label": pl.Float64(),
-    "label_at": pl.Datetime("us", "UTC"),
+    "label_at": _TIME,  # when it was known
     "label_revision": pl.Int64(),
+    "label_confirmed": _TIME,  # the last time at which somebody said this value
+    "label_arrived": _TIME,  # when it reached us
+    "label_first": _TIME,  # when the first value of this label reached us
 }
+_TIMES = [name for name, kind in SCHEMA.items() if kind == _TIME]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelCounts:
     """What became of a batch of labels."""
 
-    new: int  # predictions that had no label
-    duplicate: int  # the same value again: nothing changed
-    corrected: int  # another value: it counts from now on, and the earlier one is kept as history
+    new: int = 0  # predictions that had no label
+    duplicate: int = 0  # the same value again: nothing changed
+    corrected: int = 0  # another value: it counts from now on, and the earlier one is kept as history
+    stale: int = 0  # another value, but an older one than we have: nothing changed
+    orphan: int = 0  # of predictions that the log does not have (yet)
+
+    def __add__(self, other: LabelCounts) -> LabelCounts:
+        """Count two batches together."""
+        return LabelCounts(
+            new=self.new + other.new,
+            duplicate=self.duplicate + other.duplicate,
+            corrected=self.corrected + other.corrected,
+            stale=self.stale + other.stale,
+            orphan=self.orphan + other.orphan,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,33 +57,44 @@ class Revision:
     at: str  # ISO time
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrivals:
+    """Labels that came in some span of time."""
+
+    labels: int
+    corrections: int  # of these, how many replaced another value
+
+
 def record(tx: Transaction, labels: Sequence[Label]) -> LabelCounts:
-    """Store labels; sending them again changes nothing. Of two labels for one prediction the later one counts."""
-    new = duplicate = corrected = 0
+    """Store labels; sending them again changes nothing.
+
+    Of two labels for one prediction that with the later `at` counts, in whichever order they arrive; at one and the
+    same time it is the one that arrived later.
+    """
+    new = duplicate = corrected = stale = 0
     for label in labels:
-        if tx.execute(_SQL["insert_label"], prediction_id=label.prediction_id, value=label.value, at=label.at):
-            _remember(tx, label, 0)
+        about = {"prediction_id": label.prediction_id, "value": label.value, "at": label.at, "source": label.source}
+        about["arrived_at"] = label.arrived or label.at
+        if tx.execute(_SQL["insert_label"], **about):
+            tx.execute(_SQL["insert_revision"], revision=0, **about)
             new += 1
             continue
         known = tx.row(_SQL["label"], prediction_id=label.prediction_id)
         if known is None or known["value"] == label.value:
+            tx.execute(_SQL["confirm_label"], prediction_id=label.prediction_id, at=label.at)
             duplicate += 1
-            continue
-        revision = known["revision"] + 1
-        tx.execute(
-            _SQL["correct_label"],
-            prediction_id=label.prediction_id,
-            value=label.value,
-            at=label.at,
-            revision=revision,
-        )
-        _remember(tx, label, revision)
-        corrected += 1
-    return LabelCounts(new=new, duplicate=duplicate, corrected=corrected)
+        elif label.at < known["confirmed_at"]:
+            stale += 1
+        else:
+            about["revision"] = known["revision"] + 1
+            tx.execute(_SQL["correct_label"], **about)
+            tx.execute(_SQL["insert_revision"], **about)
+            corrected += 1
+    return LabelCounts(new=new, duplicate=duplicate, corrected=corrected, stale=stale)
 
 
 def labels_of(db: Reader, ids: pl.Series) -> pl.DataFrame:
-    """Return the present labels of some predictions: columns `id`, `label`, `label_at`, `label_revision`.
+    """Return the present labels of some predictions, with the columns of SCHEMA.
 
     One query over the range of the ids: they sort by time, so a window of predictions is a range of labels.
     """
@@ -78,10 +108,19 @@ def labels_of(db: Reader, ids: pl.Series) -> pl.DataFrame:
             "label": [row["value"] for row in rows],
             "label_at": [row["at"] for row in rows],
             "label_revision": [row["revision"] for row in rows],
+            "label_confirmed": [row["confirmed_at"] for row in rows],
+            "label_arrived": [row["arrived_at"] for row in rows],
+            "label_first": [row["first_arrived_at"] for row in rows],
         },
-        schema={**SCHEMA, "label_at": pl.String()},
+        schema={**SCHEMA, **dict.fromkeys(_TIMES, pl.String())},
     )
-    return frame.with_columns(pl.col("label_at").str.to_datetime(time_unit="us", time_zone="UTC", strict=True))
+    return frame.with_columns(pl.col(_TIMES).str.to_datetime(time_unit="us", time_zone="UTC", strict=True))
+
+
+def arrivals(db: Reader, first: str, last: str, *, since: datetime, until: datetime) -> Arrivals:
+    """Count the labels of the predictions with first <= id <= last that reached us with since < time <= until."""
+    row = db.row(_SQL["arrived_between"], first=first, last=last, since=iso(since), until=iso(until))
+    return Arrivals(**{name: int(value) for name, value in (row or {"labels": 0, "corrections": 0}).items()})
 
 
 def revisions(db: Reader, prediction_id: str) -> list[Revision]:
@@ -93,13 +132,3 @@ def count(db: Reader) -> int:
     """Return how many predictions have a label."""
     row = db.row(_SQL["count_labels"])
     return 0 if row is None else int(row["labels"])
-
-
-def _remember(tx: Transaction, label: Label, revision: int) -> None:
-    tx.execute(
-        _SQL["insert_revision"],
-        prediction_id=label.prediction_id,
-        revision=revision,
-        value=label.value,
-        at=label.at,
-    )

@@ -1,24 +1,73 @@
 -- insert_label --
-INSERT INTO labels (prediction_id, value, at, revision, first_value)
-VALUES (:prediction_id, :value, :at, 0, :value)
+INSERT INTO labels (prediction_id, value, at, revision, first_value, confirmed_at, arrived_at, first_arrived_at, source)
+VALUES (:prediction_id, :value, :at, 0, :value, :at, :arrived_at, :arrived_at, :source)
 ON CONFLICT (prediction_id) DO NOTHING
 
 -- label --
-SELECT prediction_id, value, at, revision, first_value FROM labels WHERE prediction_id = :prediction_id
+SELECT prediction_id, value, at, revision, first_value, confirmed_at, source FROM labels
+WHERE prediction_id = :prediction_id
 
 -- correct_label --
-UPDATE labels SET value = :value, at = :at, revision = :revision WHERE prediction_id = :prediction_id
+UPDATE labels SET value = :value, at = :at, revision = :revision, confirmed_at = :at, arrived_at = :arrived_at,
+    source = :source
+WHERE prediction_id = :prediction_id
+
+-- confirm_label --
+UPDATE labels SET confirmed_at = :at WHERE prediction_id = :prediction_id AND confirmed_at < :at
 
 -- insert_revision --
-INSERT INTO label_revisions (prediction_id, revision, value, at)
-VALUES (:prediction_id, :revision, :value, :at)
+INSERT INTO label_revisions (prediction_id, revision, value, at, arrived_at, source)
+VALUES (:prediction_id, :revision, :value, :at, :arrived_at, :source)
 
 -- revisions --
 SELECT revision, value, at FROM label_revisions WHERE prediction_id = :prediction_id ORDER BY revision
 
 -- labels_between --
-SELECT prediction_id, value, at, revision FROM labels
+SELECT prediction_id, value, at, revision, confirmed_at, arrived_at, first_arrived_at FROM labels
 WHERE prediction_id >= :first AND prediction_id <= :last ORDER BY prediction_id
+
+-- arrived_between --
+SELECT COUNT(*) AS labels, COALESCE(SUM(CASE WHEN revision > 0 THEN 1 ELSE 0 END), 0) AS corrections FROM labels
+WHERE prediction_id >= :first AND prediction_id <= :last AND arrived_at > :since AND arrived_at <= :until
 
 -- count_labels --
 SELECT COUNT(*) AS labels FROM labels
+
+-- orphan --
+INSERT INTO orphans (field, name, value, at, arrived_at, source)
+VALUES (:field, :name, :value, :at, :arrived_at, :source)
+ON CONFLICT (field, name) DO UPDATE SET value = excluded.value, at = excluded.at, arrived_at = excluded.arrived_at,
+    source = excluded.source
+WHERE orphans.at <= excluded.at AND (orphans.at < excluded.at OR orphans.value <> excluded.value)
+
+-- orphans --
+SELECT field, name, value, at, arrived_at, source FROM orphans ORDER BY field, name
+
+-- adopt --
+DELETE FROM orphans WHERE field = :field AND name = :name
+
+-- forget_orphans --
+DELETE FROM orphans WHERE arrived_at < :before
+
+-- count_orphans --
+SELECT COUNT(*) AS orphans FROM orphans
+
+-- label_source --
+SELECT looked_at, read_at, version, fault FROM label_sources WHERE name = :name
+
+-- save_label_source --
+INSERT INTO label_sources (name, looked_at, read_at, version, fault)
+VALUES (:name, :looked_at, :read_at, :version, :fault)
+ON CONFLICT (name) DO UPDATE SET looked_at = excluded.looked_at, read_at = excluded.read_at, version = excluded.version,
+    fault = excluded.fault
+
+-- ask --
+INSERT INTO audits (prediction_id, asked_at) VALUES (:prediction_id, :asked_at) ON CONFLICT (prediction_id) DO NOTHING
+
+-- asked --
+SELECT prediction_id, asked_at FROM audits
+WHERE NOT EXISTS (SELECT 1 FROM labels WHERE labels.prediction_id = audits.prediction_id)
+ORDER BY asked_at DESC, prediction_id
+
+-- last_asked --
+SELECT MAX(asked_at) AS at FROM audits

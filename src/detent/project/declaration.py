@@ -8,13 +8,16 @@ from detent import plugins
 from detent.errors import did_you_mean
 from detent.project import front
 from detent.project.datasets import read_data
-from detent.project.gate import read_gate
+from detent.project.durations import parse_duration
+from detent.project.gate import policy_digest, read_gate
 from detent.project.log import read_log
 from detent.project.monitor import read_monitor
 from detent.project.nodes import Value, read_key, read_yaml
+from detent.project.prices import read_prices
 from detent.project.rollout import read_rollout
 from detent.project.trigger import read_trigger
 from detent.project.trust import read_trust
+from detent.records.cost import Prices
 from detent.records.lineage import LineagePlan
 from detent.records.project import (
     Features,
@@ -26,13 +29,12 @@ from detent.records.project import (
     Target,
     Trust,
 )
-from detent.store.canonical import digest_of
 from detent.store.clock import parse
 
 FILE = "detent.yaml"
 KEYS = (
     "project", "pipeline", "params", "data", "lineage",
-    "target", "features", "gate", "serving", "rollout", "monitor", "trigger", "simulate", "trust",
+    "target", "features", "gate", "serving", "rollout", "monitor", "trigger", "simulate", "trust", "prices",
 )  # fmt: skip
 TASKS = ("binary", "regression")
 _EXPECTED = ("run.succeeded", "verdict.passed", "rollout.promoted", "route.changed", "window.watched")
@@ -49,7 +51,7 @@ def load(folder: Path) -> Project:
     name = _name(top.need("project", "delay-risk"))
     data = read_data(top.need("data", "{events: {source: data/events.parquet, time: at, key: id}}"))
     target = _target(top.need("target", "{data: events, column: label}"), data)
-    gate = read_gate(top.need("gate", "[roc_auc >= 0.65]"))
+    gate, gate_plan = read_gate(top.need("gate", "[roc_auc >= 0.65]"))
     return Project(
         name=name,
         folder=str(folder.resolve()),
@@ -59,14 +61,16 @@ def load(folder: Path) -> Project:
         target=target,
         features=_features(top.need("features", "features.py:features"), data),
         gate=gate,
+        gate_plan=gate_plan,
         serving=top.read("serving", lambda value: _serving(value, name), _default_serving(name)),
         rollout=read_rollout(top.get("rollout"), gate),
         monitor=read_monitor(top.get("monitor"), target),
         trigger=read_trigger(top.get("trigger")),
         simulate=_simulate(top.get("simulate")),
         trust=top.read("trust", read_trust, Trust()),
+        prices=top.read("prices", read_prices, Prices()),
         lineage=top.read("lineage", _lineage, LineagePlan()),
-        policy_digest=digest_of([check.text for check in gate]),
+        policy_digest=policy_digest(gate, gate_plan),
     )
 
 
@@ -104,12 +108,15 @@ def _params(value: Value) -> tuple[tuple[str, object], ...]:
 
 
 def _target(value: Value, data: tuple[Source, ...]) -> Target:
-    section = value.section(("data", "column", "known_at", "task"))
+    section = value.section(("data", "column", "known_at", "task", "group", "series", "season"))
     return Target(
         data=_dataset(section.need("data", data[0].name), data).name,
         column=section.need("column", "label").text(),
         known_at=section.read("known_at", Value.text, None),
         task=section.read("task", lambda item: item.one_of(TASKS), "binary"),
+        group=section.read("group", Value.text, None),
+        series=section.read("series", Value.text, None),
+        season=section.read("season", lambda item: item.parsed(parse_duration), None),
     )
 
 

@@ -5,9 +5,18 @@ from __future__ import annotations
 from datetime import timedelta
 
 from detent import plugins
+from detent.project.channels import LOG, read_channels
+from detent.project.drift import KEYS as DRIFT_KEYS
+from detent.project.drift import read_drift
 from detent.project.durations import parse_duration
+from detent.project.labels import read_labels
 from detent.project.nodes import Value, read_key
-from detent.records.project import Channel, MonitorPlan, Target
+from detent.records.project import MonitorPlan, Target
+
+KEYS = (
+    "window", "labels_within", "quality", "floor", "channels", "stale_after", "labels", "concept", "tolerance", "audit",
+    *DRIFT_KEYS,
+)  # fmt: skip
 
 
 def read_monitor(value: Value | None, target: Target) -> MonitorPlan:
@@ -16,28 +25,19 @@ def read_monitor(value: Value | None, target: Target) -> MonitorPlan:
     Raises:
         ProjectError: with the place and what is expected there.
     """
-    section = value.section(("window", "labels_within", "quality", "floor", "channels")) if value else None
+    section = value.section(KEYS) if value else None
     return MonitorPlan(
         window=read_key(section, "window", _duration, timedelta(days=1)),
         labels_within=read_key(section, "labels_within", _duration, timedelta(days=1)),
         quality=read_key(section, "quality", Value.text, "roc_auc" if target.task == "binary" else "rmse"),
         floor=read_key(section, "floor", Value.number, None),
-        channels=read_key(section, "channels", _channels, (Channel(kind="log", url=None, secret=None),)),
-    )
-
-
-def _channels(value: Value) -> tuple[Channel, ...]:
-    return tuple(_channel(item) for item in value.items())
-
-
-def _channel(value: Value) -> Channel:
-    if isinstance(value.plain(), str):
-        return Channel(kind=value.one_of(plugins.names("channel")), url=None, secret=None)
-    section = value.section(("kind", "url", "secret"))
-    return Channel(
-        kind=section.need("kind", "webhook").one_of(plugins.names("channel")),
-        url=section.read("url", Value.text, None),
-        secret=section.read("secret", Value.text, None),
+        channels=read_key(section, "channels", read_channels, (LOG,)),
+        stale_after=read_key(section, "stale_after", lambda value: value.whole(low=1), 3),
+        labels=read_key(section, "labels", read_labels, ()),
+        concept=read_key(section, "concept", lambda value: value.one_of(plugins.names("concept")), "edetector"),
+        tolerance=read_key(section, "tolerance", Value.share, 0.1),
+        audit=read_key(section, "audit", lambda value: value.whole(low=0, high=10_000), 0),
+        drift=read_drift(section),
     )
 
 

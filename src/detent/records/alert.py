@@ -16,3 +16,4 @@ class Alert:
     opened_at: str  # ISO time at which the episode opened
     at: str  # ISO time of this alert
     rise: bool  # True: the episode was open already and its severity rose
+    labels: tuple[tuple[str, str], ...] = ()  # what receivers route by: kind, model, version

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 PASS, REJECT, INCONCLUSIVE = "pass", "reject", "inconclusive"
+LEFT_OUT = "left out"  # of a slice that is too small for a check that may leave it out
+BETTER = "better"  # the comparison of a line that follows the metric's own direction: `better by`, `non_inferior by`
+NO_CHAMPION = "no champion"  # stamp of a result that passed because there was nothing to compare with
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -12,11 +15,11 @@ class Check:
     """One line of the `gate` section, parsed. Always-on checks have `line` 0."""
 
     text: str  # as the user wrote it
-    kind: str  # plug-in name: threshold, versus, gap, latency, size, leakage, overlap, baseline
+    kind: str  # plug-in name: threshold, versus, gap, each, worst, fairness, latency, size, leakage, overlap, baseline
     metric: str  # roc_auc, latency_p99, size ...
-    op: str  # ">=" | "<=" | ">" | "<"
+    op: str  # ">=" | "<=" | ">" | "<" | "better"
     threshold: float  # metric's own unit; seconds for latency, bytes for size; "versus": margin added to champion's
-    confidence: float | None  # 0.95 for "at 95%"; None: the point estimate decides
+    confidence: float | None  # of the bound that decides: 0.95 for "at 95%" and by default; None: the estimate decides
     by: str | None  # column whose values make the slices
     line: int
     relative: bool = False  # "better by 2%", "champion * 1.2": the threshold is a share of the champion's value

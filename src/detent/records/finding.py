@@ -44,3 +44,5 @@ class Episode:
     last_seen: str
     clean_windows: int  # windows in a row without a finding; the episode closes at the hysteresis limit
     state: str  # open | closed
+    told: str = ""  # the severity that people were told of; "" when nobody was told
+    calmer: int = 0  # looks in a row that found it, and less severe than the episode is

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-SCOPES = ("predict", "test", "feedback", "metrics", "manage")
+SCOPES = ("predict", "test", "feedback", "metrics", "manage", "trigger")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

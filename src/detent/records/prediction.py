@@ -34,7 +34,9 @@ class Label:
 
     prediction_id: str
     value: float
-    at: str  # ISO time at which it reached us
+    at: str  # ISO time at which it was known; of two labels for one prediction that with the later time counts
+    arrived: str = ""  # ISO time at which it reached us; empty: at once
+    source: str = ""  # who told it: "feedback", a file, a query, a person
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

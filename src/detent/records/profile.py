@@ -14,7 +14,11 @@ class ColumnProfile:
     edges: tuple[float, ...]  # ascending; bin i holds edges[i-1] < x <= edges[i]; () for levels
     levels: tuple[str, ...]  # most frequent first; () for numbers
     counts: tuple[int, ...]  # len(edges) + 1, or len(levels) + 1 with all other levels last
-    nulls: int  # null, NaN and infinities
+    nulls: int  # null, NaN and infinities; of a number also values of another type
+    nan: int = 0  # NaN, a part of `nulls`
+    above: int = 0  # +inf, a part of `nulls`
+    below: int = 0  # -inf, a part of `nulls`
+    novel: int = 0  # levels that the reference did not have, a part of the last count; of a number a part of `nulls`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

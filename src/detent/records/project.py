@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from detent.records.check import Check
+from detent.records.cost import Prices
 from detent.records.expectation import FAIL, Expectation, Suite
 from detent.records.front import Front
 from detent.records.lineage import LineagePlan
@@ -47,6 +48,9 @@ class Target:
     column: str
     known_at: str | None  # column with the time at which the label is known; None: the dataset's own time column
     task: str  # "binary" | "regression"
+    group: str | None = None  # column that names the list a row belongs to, for metrics of rankings
+    series: str | None = None  # column that names the series a row belongs to, for metrics of forecasts
+    season: timedelta | None = None  # length of the cycle that a forecast is compared with; None: no forecast
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +128,44 @@ class RolloutPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DriftPlan:
+    """How drift is looked for: how often chance may alarm, and what change matters."""
+
+    false_alarms: float = 1.0  # alarm days per 30 days that chance alone may cause, for one model, on average at most
+    scales: tuple[int, ...] = ()  # windows that are looked at together; (): days and weeks, else 1, 4 and 16
+    correction: str = "bh"  # for looking at many columns: bh | by | bonferroni (the last two whatever their dependence)
+    psi: float = 0.1  # from these on, by the lower bound, a change matters: population stability index,
+    wasserstein: float = 0.1  # ... way that the values moved, in interquartile ranges of the training data,
+    nulls: float = 0.02  # ... and share of rows that are missing or new, more or less than in training
+    seasonal: str = "auto"  # "auto": with the same hours of the week where the reference has them | "off"
+    slices: tuple[str, ...] = ()  # columns whose levels are looked at one by one
+    keep_rows: int = 10_000  # training rows that are kept for exact tests; 0: none
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelSource:
+    """One place that labels are fetched from."""
+
+    source: str  # file relative to the project folder (Parquet or CSV); "sql:SELECT ..." for a query
+    field: str  # what its rows are named by: "id" (of a prediction) or "request" (what the caller called its request)
+    name: str  # column with the names
+    value: str = "label"  # column with the truth; null: not known yet
+    at: str | None = None  # column with the time at which it was known; None: when we read it
+    every: timedelta = timedelta(hours=1)  # it is read at most this often
+    connection: str | None = None  # name of the environment variable with the SQLAlchemy URL of a query
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatePlan:
+    """What holds for all lines of the gate section."""
+
+    alpha: float = 0.05  # chance of a wrong pass that a line without `at NN%` may take
+    cluster: str | None = None  # column of the evaluation rows that share their fate: whole groups are resampled
+    expect: tuple[tuple[str, tuple[str, ...]], ...] = ()  # levels of a column that must be among the evaluation rows
+    min_slice: int = 200  # rows: of a smaller slice nothing is concluded
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MonitorPlan:
     """What is watched, over which window."""
 
@@ -132,15 +174,37 @@ class MonitorPlan:
     quality: str  # metric followed live, such as "roc_auc"
     floor: float | None  # measured quality below it, by its upper bound, is CRITICAL
     channels: tuple[Channel, ...]
+    drift: DriftPlan = field(default_factory=DriftPlan)
+    stale_after: int = 3  # windows without a look after which the monitor itself is news
+    labels: tuple[LabelSource, ...] = ()  # besides what callers send to /feedback
+    concept: str = "edetector"  # plug-in that follows the loss of each answer
+    tolerance: float = 0.1  # how much more loss than at the gate is accepted, as a share of it
+    audit: int = 0  # answers a day that people are asked about; 0: none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Channel:
     """Where alerts go."""
 
-    kind: str  # "log" | "webhook" | a plug-in's name
-    url: str | None  # for a webhook
-    secret: str | None  # name of an environment variable that holds a token; never the token
+    kind: str  # "log" | "webhook" | "slack" | "email" | "alertmanager" | a plug-in's name
+    url: str | None  # for a webhook and an Alertmanager
+    secret: str | None  # name of an environment variable that holds a token or a password; never the token
+    url_secret: str | None = None  # the same for a URL that is a secret as a whole
+    host: str = ""  # of a mail server; with port, sender, recipients
+    port: int = 0
+    sender: str = ""
+    to: tuple[str, ...] = ()
+    user: str | None = None  # who logs in there; None: nobody does
+    security: str = "starttls"  # "starttls" | "tls" | "off"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slo:
+    """How many requests may fail, and how fast that may be used up."""
+
+    errors: float  # share of requests that may fail
+    burn: float = 14.4  # so many times as fast is an alarm (14.4 in one hour: 2 % of a month's errors)
+    over: timedelta = timedelta(hours=1)  # looked at over this span, and over a twelfth of it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +218,13 @@ class TriggerPlan:
     cooldown: timedelta
     budget: int  # retrainings ...
     budget_period: timedelta  # ... per this period
+    webhooks: tuple[str, ...] = ()  # names under POST /v1/triggers/ that may be called
+    slo: Slo | None = None
+    money: float | None = None  # what trainings may cost in one budget period, in the currency of `prices`
+    new_labels: int = 0  # labelled rows without which nothing is trained again, whoever asks
+    challenger: bool = True  # drift is first answered by a cheap model on recent rows
+    fallback: bool = True  # the version before may be given the traffic back without asking anybody
+    ask_after: int = 2  # refused candidates of one episode after which a human is asked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,4 +283,6 @@ class Project(PipelineProject):
     trigger: TriggerPlan
     simulate: SimulationPlan
     policy_digest: str  # digest of the gate section: what a verdict is bound to
+    gate_plan: GatePlan = field(default_factory=GatePlan)
     trust: Trust = field(default_factory=Trust)  # what models from elsewhere may do
+    prices: Prices = field(default_factory=Prices)

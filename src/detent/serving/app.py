@@ -28,12 +28,13 @@ from detent.serving.formats.format import JSON, Reply
 from detent.serving.formats.v1 import V1
 from detent.serving.hot import READ, Hot
 from detent.serving.identifiers import PredictionIds
-from detent.serving.keys import Keys
+from detent.serving.keys import EVERYTHING, Grant, Keys
 from detent.serving.metrics import exposition
 from detent.serving.openapi import document
-from detent.serving.paths import PUBLIC, Rule, Target, aim, match, version_in
+from detent.serving.paths import PUBLIC, TRIGGER, Rule, Target, aim, match, version_in
 from detent.serving.problems import BUG, Problem, unavailable
-from detent.store.clock import Clock, iso
+from detent.serving.triggers import KEY, RecordCall, keep_call, no_calls_here, read_call
+from detent.store.clock import Clock
 
 LOG = logging.getLogger(__name__)
 
@@ -56,6 +57,7 @@ class Parts:
     clock: Clock
     record_labels: RecordLabels | None  # None: labels are kept elsewhere
     keys: Keys
+    record_call: RecordCall | None = None  # None: calls of triggers are kept elsewhere
 
 
 class Asked(NamedTuple):
@@ -106,12 +108,15 @@ class App:
             if rule.hot:
                 await self._predict(rule, names, scope, receive, send)
                 return
+            grant = EVERYTHING
             if rule.access != PUBLIC:
-                self._admit(_wanted(scope).get(b"authorization"), rule.access, names.get("endpoint", ""))
+                grant = self._admit(_wanted(scope).get(b"authorization"), rule.access, names.get("endpoint", ""))
             body = await read_body(scope, receive) if rule.method == "POST" else b""
             if body is None:
                 return  # the caller has hung up
-            if rule.method == "POST":
+            if rule.access == TRIGGER:
+                reply = await self._called(names["name"], scope, body, grant)
+            elif rule.method == "POST":
                 reply = await self._feedback(body)
             else:
                 reply = self._answers[rule.path](Asked(names.get("endpoint", ""), version_in(names)))
@@ -145,12 +150,14 @@ class App:
         hot.ask(target, body, headers, partial(_set, answered))
         await _send(send, await answered)
 
-    def _admit(self, header: bytes | None, scope: str, endpoint: str) -> None:
+    def _admit(self, header: bytes | None, scope: str, endpoint: str) -> Grant:
         """Let a request pass that is no prediction; it counts towards the rate of its key too."""
-        meter = self._parts.keys.authorise(header, scope, endpoint).meter
+        grant = self._parts.keys.authorise(header, scope, endpoint)
+        meter = grant.meter
         seconds = meter.take(perf_counter()) if meter is not None else 0.0
         if seconds:
             raise limited("rate-limited", "the key may not send requests that fast", seconds)
+        return grant
 
     def close(self) -> None:
         """Let labels that are being stored finish."""
@@ -167,13 +174,23 @@ class App:
                 fix="send labels to the server that `detent up` starts",
             )
         try:
-            labels = read_labels(body, parts.ids, iso(parts.clock.now()))
+            sent = read_labels(body, parts.ids, parts.clock.now())
         except Problem as problem:
             if problem.status == 404:
                 parts.counters.add("labels_unknown")
             raise
-        totals = await asyncio.get_running_loop().run_in_executor(self._labels, keep, record, labels)
-        return Reply(200, JSON, receipt(totals, parts.counters))
+        totals = await asyncio.get_running_loop().run_in_executor(self._labels, keep, record, sent.labels)
+        return Reply(200, JSON, receipt(totals, sent, parts.counters))
+
+    async def _called(self, name: str, scope: Scope, body: bytes, grant: Grant) -> Reply:
+        parts = self._parts
+        if parts.record_call is None:
+            raise no_calls_here()
+        header = next((value for key, value in scope["headers"] if key == KEY), None)
+        caller = f"api:{grant.id}" if grant.id else "api"
+        call = read_call(name, header, body, caller=caller, at=parts.clock.now())
+        said = await asyncio.get_running_loop().run_in_executor(self._labels, keep_call, parts.record_call, call)
+        return Reply(202, JSON, said)
 
     def _openapi(self, _: Asked) -> Reply:
         keys = not self._parts.keys.allows(None)

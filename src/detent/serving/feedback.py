@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 import msgspec
@@ -14,6 +16,7 @@ from detent.serving.counters import Counters
 from detent.serving.identifiers import PredictionIds, of_probability
 from detent.serving.problems import FieldError, Problem, unavailable
 from detent.serving.validate import MAX_SHOWN, decode_json, invalid
+from detent.store.clock import iso, parse
 
 MAX_LABELS = 1_000
 
@@ -36,16 +39,34 @@ class LabelTotals(Protocol):
         """Labels that replaced another value."""
         ...
 
+    @property
+    def stale(self) -> int:
+        """Labels with another value that is older than the known one."""
+        ...
+
 
 RecordLabels = Callable[[Sequence[Label]], LabelTotals]
 """Keeps labels in one transaction: all of them or, on BusyError and StoreError, none. Called from one thread."""
 
 
-def read_labels(body: bytes, ids: PredictionIds, at: str) -> list[Label]:
-    """Return the labels of a body `{"labels": [{"prediction_id": "...", "value": 1}, ...]}`; `at` is an ISO time.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """What a body holds: each label stands for itself."""
+
+    labels: list[Label]
+    refused: list[FieldError]  # what is wrong with the others, each with its place
+    unknown: int  # of these, ids that were never given out here
+
+
+def read_labels(body: bytes, ids: PredictionIds, now: datetime) -> Sent:
+    """Return the labels of a body `{"labels": [{"prediction_id": "...", "value": 1, "at": "..."}, ...]}`.
+
+    `at` says since when the truth is known (ISO 8601 with a zone); without it that is `now`. A wrong label keeps no
+    other one from being taken.
 
     Raises:
-        Problem: 400 for what is not JSON, 422 for fields that do not fit, 404 when an id was never given out here.
+        Problem: 400 for what is not JSON, 422 for a body that is no list of labels; and when no label of it is good,
+            422 for fields that do not fit, 404 when no id was given out here.
     """
     decoded = decode_json(body)
     if not isinstance(decoded, dict):
@@ -57,22 +78,22 @@ def read_labels(body: bytes, ids: PredictionIds, at: str) -> list[Label]:
         message = f"{count} in the request; send 1 to {MAX_LABELS:,}"
         raise invalid([*errors, FieldError(field="labels", message=message)])
     labels: list[Label] = []
+    refused: list[FieldError] = []
     unknown: list[FieldError] = []
     for number, entry in enumerate(entries):
-        label, wrong = _label(entry, f"labels[{number}]", ids, at)
-        errors += wrong
+        label, wrong = _label(entry, f"labels[{number}]", ids, now)
         if label is None:
-            continue
-        if ids.genuine(label.prediction_id):
+            refused += wrong
+        elif ids.genuine(label.prediction_id):
             labels.append(label)
         else:
             message = f"no prediction has the id {label.prediction_id[:60]!r}"
             unknown.append(FieldError(field=f"labels[{number}].prediction_id", message=message))
-    if errors:
-        raise invalid(errors)
-    if unknown:
+    if errors or (refused and not labels):
+        raise invalid([*errors, *refused])
+    if unknown and not labels:
         raise _never_given_out(unknown)
-    return labels
+    return Sent(labels=labels, refused=sorted([*refused, *unknown], key=_place), unknown=len(unknown))
 
 
 def keep(record: RecordLabels, labels: Sequence[Label]) -> LabelTotals:
@@ -92,18 +113,21 @@ def keep(record: RecordLabels, labels: Sequence[Label]) -> LabelTotals:
         ) from error
 
 
-def receipt(totals: LabelTotals, counters: Counters) -> bytes:
-    """Count the labels and return the body of the answer."""
+def receipt(totals: LabelTotals, sent: Sent, counters: Counters) -> bytes:
+    """Count the labels and return the body of the answer: how many were taken as what, and which were refused."""
+    counters.add("labels_unknown", sent.unknown)
     counters.add("labels_accepted", totals.new)
     counters.add("labels_duplicate", totals.duplicate)
     counters.add("labels_corrected", totals.corrected)
-    return msgspec.json.encode({"accepted": totals.new, "duplicate": totals.duplicate, "corrected": totals.corrected})
+    refused = [{"field": error.field, "message": error.message} for error in sent.refused]
+    counts = {"accepted": totals.new, "duplicate": totals.duplicate, "corrected": totals.corrected}
+    return msgspec.json.encode({**counts, "stale": totals.stale, "refused": refused})
 
 
-def _label(entry: Any, spot: str, ids: PredictionIds, at: str) -> tuple[Label | None, list[FieldError]]:
+def _label(entry: Any, spot: str, ids: PredictionIds, now: datetime) -> tuple[Label | None, list[FieldError]]:
     if not isinstance(entry, dict):
         return None, [FieldError(field=spot, message='a label is {"prediction_id": "...", "value": 1}')]
-    errors = _unknown_keys(entry, f"{spot}.", ("prediction_id", "value"))
+    errors = _unknown_keys(entry, f"{spot}.", ("prediction_id", "value", "at"))
     id_, value = entry.get("prediction_id"), entry.get("value")
     if not isinstance(id_, str) or not id_:
         message = "missing; send the `id` of the answer" if id_ is None else "it must be a string"
@@ -119,9 +143,30 @@ def _label(entry: Any, spot: str, ids: PredictionIds, at: str) -> tuple[Label | 
         errors.append(FieldError(field=f"{spot}.value", message=message))
     elif number not in (0.0, 1.0) and id_ and ids.genuine(id_) and of_probability(id_):
         errors.append(FieldError(field=f"{spot}.value", message=f"{value} is neither 0 nor 1, and the model is binary"))
+    at, wrong = _known_at(entry.get("at"), now)
+    if wrong:
+        errors.append(FieldError(field=f"{spot}.at", message=wrong))
     if errors or number is None:
         return None, errors
-    return Label(prediction_id=id_, value=number, at=at), []
+    return Label(prediction_id=id_, value=number, at=iso(at), arrived=iso(now), source="feedback"), []
+
+
+def _known_at(value: Any, now: datetime) -> tuple[datetime, str]:
+    """Return since when a label is known, and what is wrong with what the caller says of it."""
+    if value is None:
+        return now, ""
+    try:
+        given = datetime.fromisoformat(value)
+        moment = parse(value)
+    except (TypeError, ValueError, OverflowError):
+        return now, "it must be an ISO 8601 time, such as 2026-01-05T10:00:00+01:00"
+    if given.tzinfo is None:
+        return now, "a time without a zone is no moment; add one, such as Z or +01:00"
+    return (moment, "") if moment <= now else (now, "it lies in the future of this server's clock")
+
+
+def _place(error: FieldError) -> int:
+    return int(error.field.partition("[")[2].partition("]")[0])
 
 
 def _finite(value: Any) -> float | None:

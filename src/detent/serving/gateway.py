@@ -31,6 +31,7 @@ from detent.serving.validate import MAX_SHOWN, LooseRequest, Request, Row, RowRe
 from detent.store.clock import Clock
 
 LOG = logging.getLogger(__name__)
+See = Callable[[Sequence[Ticket]], None]
 
 
 class Gateway:
@@ -45,12 +46,15 @@ class Gateway:
         log: PredictionLog,
         shadows: Shadows,
         clock: Clock,
+        see: See | None = None,
     ) -> None:
+        """`see` is handed the rows of each turn that was answered."""
         self._endpoints, self._counters, self._ids = endpoints, counters, ids
         self._log, self._shadows, self._clock = log, shadows, clock
         self._accepted: list[Ticket] = []  # wait for the end of this turn of the event loop
         self._scored: list[Ticket] = []  # wait for the log
         self._flushing = False
+        self._see = see
         self._now = clock.now()  # of this turn of the event loop
         endpoints.tell(self._told)
 
@@ -218,6 +222,8 @@ class Gateway:
         """Count and answer what is in the log; or say why it can't be."""
         if problem is None:
             self._count(tickets)
+            if self._see is not None:
+                self._see(tickets)
         for ticket in tickets:
             if problem is None and ticket.endpoint.route.shadows:  # first: whoever was answered may count on them
                 self._shadows.submit(ticket.endpoint, _copies(ticket.items), ticket.now)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from detent.bundle.protocol import Predictor
 from detent.serving.validate import RowReader
+from detent.statistics.layout import Layout
 
 INLINE_SECONDS = 0.001  # a version whose single row takes longer runs in a thread
 
@@ -45,3 +46,4 @@ class LoadedVersion:
     reader: RowReader
     probability: bool  # scores must lie in 0..1
     pace: Pace = UNMEASURED
+    layout: Layout | None = None  # over which its inputs and scores are counted; None: they are not

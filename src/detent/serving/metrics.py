@@ -27,7 +27,7 @@ _ABOUT = {
     "labels_corrected": ("detent_labels_corrected", "Labels that replaced another value."),
     "limited": ("detent_limited", "Requests refused because their key was above one of its limits."),
     "shed": ("detent_shed", "Requests refused because the server had more to do than it can."),
-    "labels_unknown": ("detent_labels_unknown", "Feedback refused because of an id that was never given out."),
+    "labels_unknown": ("detent_labels_unknown", "Labels refused because of an id that was never given out."),
 }
 _GAUGES = {
     "starts": ("detent_worker_starts", "Processes that this slot has had, this one included."),
@@ -58,9 +58,18 @@ class _Families:
 
 
 def exposition(folder: Path) -> bytes:
-    """Return the metrics of all slots under a counter folder, summed over workers."""
+    """Return the metrics of all slots under a counter folder, summed over workers, and the monitor's gauges."""
     rows, numbers = read_rows(folder), read_numbers(folder)
-    return generate_latest(_Families([*_arms(rows), *_requests(rows), *_breakers(rows), *_workers(numbers), _build()]))  # type: ignore[arg-type]
+    families = [*_arms(rows), *_requests(rows), *_breakers(rows), *_workers(numbers), _build()]
+    return generate_latest(_Families(families)) + _gauges(folder)  # type: ignore[arg-type]
+
+
+def _gauges(folder: Path) -> bytes:
+    """Return what the controller wrote beside the counters (`gauges.prom`); nothing where none runs."""
+    try:
+        return folder.with_name("gauges.prom").read_bytes()
+    except OSError:
+        return b""
 
 
 def _arms(rows: list[CountRow]) -> list[Metric]:

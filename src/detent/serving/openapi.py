@@ -12,7 +12,8 @@ from detent.serving.formats.invocations import Invocations
 from detent.serving.formats.tensors import DATATYPES
 from detent.serving.formats.v2 import OUTPUT, V2
 from detent.serving.metadata import fields_of
-from detent.serving.paths import PUBLIC, ROUTES, Rule
+from detent.serving.paths import PUBLIC, ROUTES, TRIGGER, Rule
+from detent.serving.triggers import KEY, MAX_KEY
 from detent.serving.validate import MAX_NUMBER, MAX_ROWS, MAX_TEXT
 
 Json = dict[str, Any]
@@ -31,6 +32,7 @@ _REASONS = {
     401: "The API key is missing or wrong.",
     403: "The API key does not allow this.",
     404: "There is no such endpoint, version or prediction.",
+    409: "The key of this call was used for another one.",
     408: "The request did not arrive in time.",
     413: "The body is larger than 10 MiB.",
     415: "The body has a content type or encoding that is not read.",
@@ -97,13 +99,14 @@ def _operation(rule: Rule, endpoint: Endpoint | None) -> Json:
     errors = _V2_ERROR if isinstance(rule.format, V2) else _MLFLOW_ERROR if isinstance(rule.format, Invocations) else {}
     kind, schema = (_JSON, errors) if errors else (_PROBLEM, _ref("Problem"))
     statuses = [status for status in _REASONS if rule.access != PUBLIC or status >= 500]
+    statuses = [status for status in statuses if status != 409 or rule.access == TRIGGER]
     responses: Json = {
         str(status): {"description": _REASONS[status], "content": {kind: {"schema": schema}}} for status in statuses
     }
     answers = _COLD.get(rule.path)
     if answers is None:
         answers = _ANSWERS["/invocations" if isinstance(rule.format, Invocations) else rule.path.partition("{")[0]]
-    responses["200"] = {"description": "The answer.", "content": answers}
+    responses["202" if rule.access == TRIGGER else "200"] = {"description": "The answer.", "content": answers}
     if rule.path in _HEALTH:  # the same words, with another status
         responses["503"] = {"description": "Not ready yet.", "content": {**answers, **responses["503"]["content"]}}
         if kind in answers:
@@ -111,13 +114,21 @@ def _operation(rule: Rule, endpoint: Endpoint | None) -> Json:
     operation: Json = {"operationId": f"{rule.method} {rule.path}", "responses": dict(sorted(responses.items()))}
     body = _body(rule, endpoint)
     if body is not None:
-        operation["requestBody"] = {"required": True, "content": body}
+        operation["requestBody"] = {"required": rule.access != TRIGGER, "content": body}
+    if rule.access == TRIGGER:
+        operation["parameters"] = [
+            {"name": "name", "in": "path", "required": True, "schema": _STRING},
+            {"name": KEY.decode().title(), "in": "header", "required": True,
+             "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY}},
+        ]  # fmt: skip
     return operation
 
 
 def _body(rule: Rule, endpoint: Endpoint | None) -> Json | None:
     if rule.method != "POST":
         return None
+    if rule.access == TRIGGER:
+        return {_JSON: {"schema": {"type": "object"}}}
     if rule.path == "/feedback":
         return {_JSON: {"schema": _ref("Labels")}}
     row = _ref(_row_name(endpoint.route.endpoint)) if endpoint is not None else {"type": "object"}
@@ -183,10 +194,15 @@ _SCHEMAS: dict[str, Json] = {
     ),
     "Labels": _object(
         {"labels": {"type": "array", "minItems": 1, "maxItems": MAX_ROWS, "items": _object(
-            {"prediction_id": _STRING, "value": {"type": ["number", "boolean"]}},
+            {"prediction_id": _STRING, "value": {"type": ["number", "boolean"]},
+             "at": {"type": "string", "format": "date-time"}},
+            needed=("prediction_id", "value"),
         )}},
     ),
-    "Receipt": _object({"accepted": _INTEGER, "duplicate": _INTEGER, "corrected": _INTEGER}),
+    "Receipt": _object(
+        {"accepted": _INTEGER, "duplicate": _INTEGER, "corrected": _INTEGER, "stale": _INTEGER,
+         "refused": _list(_object({"field": _STRING, "message": _STRING}))}
+    ),
     "InferRequest": _object(
         {"id": _STRING, "parameters": {"type": "object"},
          "inputs": {"type": "array", "minItems": 1, "items": _object(
@@ -230,6 +246,7 @@ _ANSWERS: Mapping[str, Json] = {  # by the text before the name of the endpoint
 _PLAIN: Json = {_TEXT: {"schema": _STRING}}
 _COLD: Mapping[str, Json] = {
     "/feedback": {_JSON: {"schema": _ref("Receipt")}},
+    "/v1/triggers/{name}": {_JSON: {"schema": _object({"call": _STRING, "state": {"enum": ["accepted", "known"]}})}},
     "/v2": {_JSON: {"schema": _object({"name": _STRING, "version": _STRING, "extensions": _list(_STRING)})}},
     "/v2/health/live": {_JSON: {"schema": _object({"live": _BOOL})}},
     "/v2/health/ready": {_JSON: {"schema": _object({"ready": _BOOL})}},

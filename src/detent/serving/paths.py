@@ -14,7 +14,9 @@ from detent.serving.formats.v1 import V1
 from detent.serving.formats.v2 import V2
 from detent.serving.problems import Problem
 
-PUBLIC, PREDICT, FEEDBACK, METRICS, MANAGE = "public", "predict", "feedback", "metrics", "manage"
+PUBLIC, PREDICT, FEEDBACK, METRICS, MANAGE, TRIGGER = (
+    "public", "predict", "feedback", "metrics", "manage", "trigger",
+)  # fmt: skip
 
 
 _V1, _V2, _INVOCATIONS = V1(), V2(), Invocations()
@@ -25,7 +27,7 @@ class Rule:
     """One path that this server answers."""
 
     method: str
-    path: str  # `{endpoint}` stands for a name, `{version}` for a number
+    path: str  # `{endpoint}` and `{name}` (of a trigger) stand for names, `{version}` for a number
     access: str  # public: anybody; else the scope that the caller's API key needs, once there are keys
     format: Format = _V1  # how answers and errors are written
     hot: bool = False  # a predict path: answered by `Hot.ask`
@@ -42,6 +44,7 @@ ROUTES = (
     _rule("POST", "/invocations", PREDICT, _INVOCATIONS, hot=True),
     _rule("POST", "/endpoints/{endpoint}/invocations", PREDICT, _INVOCATIONS, hot=True),
     _rule("POST", "/feedback", FEEDBACK),
+    _rule("POST", "/v1/triggers/{name}", TRIGGER),
     _rule("GET", "/v2", PREDICT, _V2),
     _rule("GET", "/v2/health/live", PUBLIC, _V2),
     _rule("GET", "/v2/health/ready", PUBLIC, _V2),

@@ -25,6 +25,11 @@ def counter_files(state: Path) -> Path:
     return state / "serving" / "counters"
 
 
+def gauges(state: Path) -> Path:
+    """Return the file with the monitor's gauges, beside the counters, which are shown together with it."""
+    return counter_files(state).with_name("gauges.prom")
+
+
 def worker_logs(state: Path) -> Path:
     """Return the folder with what workers print."""
     return state / "serving" / "logs"
@@ -33,6 +38,11 @@ def worker_logs(state: Path) -> Path:
 def segments(state: Path) -> Path:
     """Return the folder of the prediction log."""
     return state / "predictions" / "segments"
+
+
+def profiles(state: Path) -> Path:
+    """Return the folder with what processes counted, a folder per day."""
+    return state / "profiles"
 
 
 def prediction_key(state: Path) -> Path:

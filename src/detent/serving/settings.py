@@ -42,6 +42,7 @@ class WorkerSettings:
     certificate: str | None = None  # file with the certificate chain of the public port; None: plain HTTP
     private_key: str | None = None  # file with its key
     origins: tuple[str, ...] = ()  # web pages whose scripts may ask
+    profiles: bool = True  # False: what is answered is not counted for the monitor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +70,7 @@ class SupervisorSettings:
     certificate: str | None = None
     private_key: str | None = None
     origins: tuple[str, ...] = ()
+    profiles: bool = True
     entry: tuple[str, ...] = (sys.executable, "-m", "detent.serving.entry")  # gets the settings as last argument
 
     @property
@@ -104,6 +106,7 @@ class SupervisorSettings:
             certificate=self.certificate,
             private_key=self.private_key,
             origins=self.origins,
+            profiles=self.profiles,
         )
 
 

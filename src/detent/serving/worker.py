@@ -21,7 +21,8 @@ from pathlib import Path
 import uvicorn
 import uvloop
 
-from detent.serving import acknowledge, keyring, places
+from detent.records.log import KEEP
+from detent.serving import acknowledge, granules, keyring, places
 from detent.serving.acknowledge import Acknowledgement
 from detent.serving.admission import admit_version
 from detent.serving.app import App, Parts
@@ -46,6 +47,7 @@ from detent.serving.routes import RoutePage
 from detent.serving.settings import WorkerSettings
 from detent.serving.shadows import Shadows
 from detent.serving.sockets import address_of
+from detent.serving.triggers import RecordCall
 from detent.serving.versions import Versions
 from detent.store.clock import Clock, SystemClock, VirtualClock
 
@@ -54,17 +56,23 @@ _COLLECT = (20_000, 20, 50)  # requests leave no circles behind: what the collec
 POLL_SECONDS = 0.02  # how often an idle worker looks at the page for versions to load; answers look at it every time
 
 
-def main(settings: WorkerSettings, *, locate: Locate | None = None, record_labels: RecordLabels | None = None) -> None:
+def main(
+    settings: WorkerSettings,
+    *,
+    locate: Locate | None = None,
+    record_labels: RecordLabels | None = None,
+    record_call: RecordCall | None = None,
+) -> None:
     """Run one worker until SIGTERM, or until its supervisor is gone.
 
     `locate` finds a version's folder (the index in the state folder when None). `record_labels` keeps labels; it is
-    called from one thread at a time.
+    called from one thread at a time. `record_call` keeps calls of triggers, from the same thread.
 
     Raises:
         DetentError: the slot is taken, or a file of the state folder is damaged.
     """
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    worker = Worker(settings, locate=locate, record_labels=record_labels)
+    worker = Worker(settings, locate=locate, record_labels=record_labels, record_call=record_call)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(worker.run())
 
@@ -72,7 +80,14 @@ def main(settings: WorkerSettings, *, locate: Locate | None = None, record_label
 class Worker:
     """The parts of one process and their life."""
 
-    def __init__(self, settings: WorkerSettings, *, locate: Locate | None, record_labels: RecordLabels | None) -> None:
+    def __init__(
+        self,
+        settings: WorkerSettings,
+        *,
+        locate: Locate | None,
+        record_labels: RecordLabels | None,
+        record_call: RecordCall | None = None,
+    ) -> None:
         state = Path(settings.state)
         self._settings, self._state = settings, state
         self._page = RoutePage(places.route_page(state))
@@ -102,6 +117,7 @@ class Worker:
             segment_bytes=settings.log_bytes,
         )
         self._shadows = Shadows(self._counters, self._log)
+        self._counting = _counting(settings)
         gateway = Gateway(
             endpoints=endpoints,
             counters=self._counters,
@@ -109,6 +125,7 @@ class Worker:
             log=self._log,
             shadows=self._shadows,
             clock=self._clock,
+            see=None if self._counting is None else self._counting.see,
         )
         self._endpoints = endpoints
         meters = Meters(places.meters(state), keyring.MOST, slot=settings.slot, workers=settings.workers)
@@ -125,6 +142,7 @@ class Worker:
                 ids=ids,
                 clock=self._clock,
                 record_labels=record_labels,
+                record_call=record_call,
                 keys=self._keys,
             )
         )
@@ -206,6 +224,8 @@ class Worker:
         self._endpoints.close()
         self._shadows.close(self._settings.grace)
         self._log.close()
+        if self._counting is not None:
+            self._counting.close()
         self._counters.close()
         self._loader.shutdown(wait=False, cancel_futures=True)
 
@@ -220,6 +240,7 @@ class Worker:
                 return
             try:
                 self._log.turn(self._clock.now())
+                await self._store_counts()
                 self._counters.set("in_flight", self._hot.in_flight)
                 self._counters.set("queued_rows", self._endpoints.queued())
                 if self._page.seq() != self._followed:
@@ -228,6 +249,20 @@ class Worker:
                 # Whatever fails here (a full disk, a damaged file) must not stop the answers; it is tried again.
                 LOG.exception("action=follow")
                 await asyncio.sleep(1.0)
+
+    async def _store_counts(self) -> None:
+        """Write what was counted, from time to time, by a thread."""
+        if self._counting is not None and self._counting.due():
+            files = self._counting.changed()
+            await asyncio.get_running_loop().run_in_executor(self._loader, granules.store, files)
+
+
+def _counting(settings: WorkerSettings) -> granules.Counting | None:
+    if not settings.profiles:
+        return None
+    folder = places.profiles(Path(settings.state))
+    masked = [name for name, rule in settings.log.fields if rule != KEEP]
+    return granules.Counting(folder, f"w{settings.slot}", life=settings.life, masked=masked)
 
 
 def _stop_on_signals(server: uvicorn.Server) -> None:

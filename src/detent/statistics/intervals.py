@@ -68,15 +68,25 @@ def summary(value: float, replicas: Floats, tail: float) -> Interval:
     Raises:
         UndefinedMetricError: more than 10 % of the replicas are NaN.
     """
-    known = replicas[~np.isnan(replicas)]
-    if known.size < (1.0 - _UNDEFINED_SHARE) * replicas.size:
+    kept = known(replicas)
+    low, high = np.quantile(kept, (tail, 1.0 - tail))
+    return Interval(value=value, low=float(low), high=float(high), sd=float(kept.std()))
+
+
+def known(replicas: Floats) -> Floats:
+    """Return the replicas that have a value.
+
+    Raises:
+        UndefinedMetricError: more than 10 % have none: the others would be about easier rows than ours.
+    """
+    kept = replicas[~np.isnan(replicas)]
+    if kept.size < (1.0 - _UNDEFINED_SHARE) * replicas.size:
         raise UndefinedMetricError(
-            what=f"{replicas.size - known.size} of {replicas.size} resamples of the rows have no value",
+            what=f"{replicas.size - kept.size} of {replicas.size} resamples of the rows have no value",
             why="a class or a value is so rare that resampling often misses it, so no honest interval exists",
             fix="evaluate on more rows",
         )
-    low, high = np.quantile(known, (tail, 1.0 - tail))
-    return Interval(value=value, low=float(low), high=float(high), sd=float(known.std()))
+    return kept
 
 
 def wilson(successes: int, n: int, confidence: float) -> Interval:

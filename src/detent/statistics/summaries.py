@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 from detent.errors import DetentError
 from detent.records.profile import ColumnProfile, Profile
 from detent.records.signature import BOOLEAN, INTEGER, NUMBER
+from detent.statistics.axes import ABOVE, BELOW, NAN
+from detent.statistics.block import special
+from detent.statistics.columns import numbers
 
 BOOLEAN_LEVELS = ("false", "true")
 
@@ -78,6 +81,10 @@ def merge(a: Profile, b: Profile) -> Profile:
             levels=one.levels,
             counts=tuple(x + y for x, y in zip(one.counts, other.counts, strict=True)),
             nulls=one.nulls + other.nulls,
+            nan=one.nan + other.nan,
+            above=one.above + other.above,
+            below=one.below + other.below,
+            novel=one.novel + other.novel,
         )
         for one, other in zip(a.columns, b.columns, strict=True)
     )
@@ -107,6 +114,7 @@ def _summarise_numbers(
 ) -> ColumnProfile:
     values = _numbers(column)
     finite = values[np.isfinite(values)]
+    strange = special(numbers(column))
     edges = np.array(known.edges) if known is not None else _quantile_edges(finite, bins, whole=kind == INTEGER)
     counts = np.bincount(np.searchsorted(edges, finite, side="left"), minlength=len(edges) + 1)
     return ColumnProfile(
@@ -116,6 +124,9 @@ def _summarise_numbers(
         levels=(),
         counts=tuple(counts.tolist()),
         nulls=len(values) - len(finite),
+        nan=int(strange[NAN].sum()),
+        above=int(strange[ABOVE].sum()),
+        below=int(strange[BELOW].sum()),
     )
 
 

@@ -106,6 +106,12 @@ def last_seq(reader: Reader, kind: str) -> int:
     return 0 if row is None else int(row["seq"])
 
 
+def last_time(reader: Reader) -> str | None:
+    """Return the ISO time of the newest event, which no clock that was set back can undo; None before the first."""
+    row = reader.row(_SQL["last_event"])
+    return None if row is None else str(row["time"])
+
+
 def count_by_kind(reader: Reader) -> dict[str, int]:
     """Return how many events of each kind there are."""
     return {row["kind"]: row["events"] for row in reader.rows(_SQL["count_by_kind"])}

@@ -1,27 +1,11 @@
-"""The trigger: findings, time and new rows become a request for a training run, or a reason not to.
+"""The trigger: findings, calls, time and new rows become one decision, or a reason to do nothing.
 
-In: a plan, the state of the past, findings, `now`. Out: a TriggerDecision, stored. This room knows nothing about
-pipelines, models, the gate or how findings are made.
+In: a plan, the state of the past, signals, `now`. Out: a TriggerDecision, stored with all it was told, and the right to
+train. This room knows nothing about pipelines, models, the gate or how findings are made. What is named here is light:
+serving processes load it; the rules are in `door` and `rules`.
 """
 
-from detent.trigger.decide import TriggerState, cron_checked, decide
-from detent.trigger.store import (
-    StoredDecision,
-    decisions,
-    load_state,
-    record_decision,
-    training_judged,
-    training_started,
-)
+from detent.trigger.calls import Asked, Receipt, declare, record_call
+from detent.trigger.flight import Flight
 
-__all__ = [
-    "StoredDecision",
-    "TriggerState",
-    "cron_checked",
-    "decide",
-    "decisions",
-    "load_state",
-    "record_decision",
-    "training_judged",
-    "training_started",
-]
+__all__ = ["Asked", "Flight", "Receipt", "declare", "record_call"]

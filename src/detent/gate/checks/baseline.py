@@ -14,7 +14,7 @@ from detent.gate.wording import count, number, percent
 from detent.records.check import REJECT, Check, CheckResult
 from detent.statistics.intervals import bootstrap
 from detent.statistics.metrics import BINARY, METRICS
-from detent.statistics.paired import paired_bootstrap
+from detent.statistics.resample import Draws, paired
 
 REPEATS = 300  # resamples: the question is coarse
 MIN_SPREAD = 1e-6  # standard deviation of the scores; below, they are one number with rounding noise
@@ -83,10 +83,8 @@ def _calibration(check: Check, evidence: Evidence) -> tuple[CheckResult | None, 
     if ours <= constant:
         return None, ""
     told = f"log loss {number(ours)} against {number(constant)} of always answering {number(base)}"
-    excess = paired_bootstrap(
-        loss, evidence.y, evidence.score, always,
-        confidence=one_sided(check), seed=evidence.seed, repeats=REPEATS,
-    )  # fmt: skip
+    how = Draws(seed=evidence.seed, repeats=REPEATS)
+    excess = paired(loss, evidence.y, evidence.score, always, confidence=two_sided(check), how=how)
     if excess.low <= LOSS_TOLERANCE * constant:
         return None, f"its probabilities are badly calibrated: {told}"
     reason = (

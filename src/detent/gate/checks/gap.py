@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import ClassVar
 
-import numpy as np
-import polars as pl
-from numpy.typing import NDArray
-
-from detent.errors import ProjectError, did_you_mean
 from detent.gate.evidence import Evidence
-from detent.gate.requirements import metric_of, place, require_rows
-from detent.gate.rule import concluded, judged, one_sided, repeats
+from detent.gate.measure import measured
+from detent.gate.requirements import metric_of, require_rows
+from detent.gate.rule import concluded, judged
+from detent.gate.slicing import Slice, Slices, absent, slices_of, told_small, too_small, unmeasured
 from detent.gate.wording import count, number
-from detent.records.check import INCONCLUSIVE, Check, CheckResult
-from detent.statistics.intervals import Interval, replicates
-from detent.statistics.metrics import Floats, Metric, UndefinedMetricError
-
-MIN_SLICE = 200  # rows: with fewer, the metric of a slice is mostly noise
-MAX_SLICES = 50
-MISSING = "(missing)"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Slice:
-    name: str
-    rows: NDArray[np.intp]
-    value: float
+from detent.records.check import INCONCLUSIVE, LEFT_OUT, PASS, REJECT, Check, CheckResult, SliceResult
+from detent.statistics.intervals import Interval
+from detent.statistics.metrics import Metric, UndefinedMetricError
+from detent.statistics.spread import widest_difference
 
 
 class Gap:
@@ -36,102 +23,59 @@ class Gap:
     summary: ClassVar[str] = "A metric may not differ by more than so much between the values of a column."
 
     def __call__(self, check: Check, evidence: Evidence) -> CheckResult:
-        """Compare the gap with the threshold; slices of fewer than 200 rows are left out, and the reason says so."""
+        """Compare the upper bound of the gap with the threshold; small slices are left out, and the reason says so."""
         metric = metric_of(check, evidence)
-        column = _column(check, evidence)
+        cut = slices_of(check, evidence)
         require_rows(evidence.y, evidence.task)
-        slices, left_out = _slices(column, evidence, metric)
-        if len(slices) < 2:
-            seen = f"only one slice of `{check.by}`" if slices else f"no slice of `{check.by}`"
-            reason = f"{seen} has {MIN_SLICE} rows and a value of {metric.name}, so there is no gap to measure"
-            return concluded(check, INCONCLUSIVE, f"{reason}{left_out}", rows=evidence.rows)
-        ranked = sorted(slices, key=lambda part: part.value, reverse=metric.higher_is_better)
-        best, worst = ranked[0], ranked[-1]
-        return judged(
-            check,
-            _interval(check, slices, evidence, metric),
-            rows=sum(part.rows.size for part in slices),
-            subject=f"the gap of {metric.name} over {len(slices)} slices of `{check.by}` is",
-            note=f"worst {_told(worst)}, best {_told(best)}{left_out}",
-        )
+        found = {part.value: _value(metric, check, evidence, part) for part in cut.large}
+        known = {value: interval for value, interval in found.items() if interval is not None}
+        slices = (*absent(cut), *_told(cut, found), *too_small(cut, evidence, LEFT_OUT))
+        return replace(_judged(check, evidence, metric, cut, known), slices=slices)
 
 
-def _column(check: Check, evidence: Evidence) -> pl.Series:
-    known = tuple(evidence.columns.columns)
-    if check.by in known:
-        return evidence.columns[check.by].cast(pl.String).fill_null(MISSING)
-    raise ProjectError(
-        what=f"there is no column `{check.by}` to slice by",
-        why=f"the check `{check.text}` names it, and the evaluation rows do not have it",
-        fix=did_you_mean(check.by or "", known),
-        where=place(check),
+def _value(metric: Metric, check: Check, evidence: Evidence, part: Slice) -> Interval | None:
+    try:
+        return measured(metric, check, evidence, part.rows)
+    except UndefinedMetricError:
+        return None
+
+
+def _judged(check: Check, evidence: Evidence, metric: Metric, cut: Slices, known: dict[str, Interval]) -> CheckResult:
+    undefined = [part.value for part in cut.large if part.value not in known]
+    note = _left_out(cut, undefined, metric)
+    if cut.gone:
+        reason = f"no evaluation row has `{cut.column}` = {', '.join(cut.gone[:5])}, which is expected"
+        return concluded(check, REJECT, reason, rows=evidence.rows)
+    if len(known) < 2:
+        seen = f"only one slice of `{check.by}`" if known else f"no slice of `{check.by}`"
+        reason = f"{seen} has {evidence.min_slice} rows and a value of {metric.name}, so there is no gap to measure"
+        return concluded(check, INCONCLUSIVE, reason + note, rows=evidence.rows)
+    ranked = sorted(known, key=lambda value: known[value].value, reverse=metric.higher_is_better)
+    sizes = {part.value: part.rows.size for part in cut.large}
+    best, worst = (f"{name} {number(known[name].value)} ({count(sizes[name])})" for name in (ranked[0], ranked[-1]))
+    return judged(
+        check,
+        widest_difference(list(known.values())),
+        rows=sum(sizes[value] for value in known),
+        subject=f"the gap of {metric.name} over {len(known)} slices of `{check.by}` is",
+        note=f"worst {worst}, best {best}{note}",
     )
 
 
-def _slices(column: pl.Series, evidence: Evidence, metric: Metric) -> tuple[list[_Slice], str]:
-    """Return the slices that are large enough, largest first, and what was left out as the end of a sentence."""
-    groups = (
-        pl.DataFrame({"name": column})
-        .with_row_index("row")
-        .group_by("name")
-        .agg(pl.col("row"))
-        .with_columns(size=pl.col("row").list.len())
-        .sort("size", "name", descending=[True, False])
-    )
-    slices: list[_Slice] = []
-    skipped: list[int] = []
-    undefined: list[str] = []
-    for name, rows, size in groups.iter_rows():
-        if size < MIN_SLICE or len(slices) == MAX_SLICES:
-            skipped.append(size)
+def _told(cut: Slices, found: dict[str, Interval | None]) -> list[SliceResult]:
+    told = []
+    for part in cut.large:
+        interval, rows = found[part.value], part.rows.size
+        if interval is None:
+            told.append(unmeasured(cut.column, part.value, rows, LEFT_OUT, "the metric has no value here"))
             continue
-        index = np.array(rows, dtype=np.intp)
-        try:
-            value = metric.compute(evidence.y[index], evidence.score[index])
-        except UndefinedMetricError:
-            undefined.append(name)
-            continue
-        slices.append(_Slice(name=name, rows=index, value=value))
-    return slices, _left_out(skipped, undefined, metric)
+        plain = unmeasured(cut.column, part.value, rows, PASS, "compared with the others")
+        told.append(replace(plain, metric=interval.value, low=interval.low, high=interval.high))
+    return told
 
 
-def _left_out(skipped: list[int], undefined: list[str], metric: Metric) -> str:
-    parts = []
-    if skipped:
-        parts.append(f"{count(len(skipped), 'smaller slice')} ({count(sum(skipped))}) left out")
+def _left_out(cut: Slices, undefined: list[str], metric: Metric) -> str:
+    parts = [f"{told_small(cut)} left out"] if cut.small else []
     if undefined:
         parts.append(f"{metric.name} has no value for {', '.join(undefined[:5])}")
     return "".join(f"; {part}" for part in parts)
-
-
-def _interval(check: Check, slices: list[_Slice], evidence: Evidence, metric: Metric) -> Interval:
-    """Bootstrap within each slice.
-
-    The largest of several noisy values less the smallest is too large on average, and a resample adds the noise a
-    second time. The replicas are shifted back by that second excess, so the interval is about the measured gap.
-    """
-    values = np.array([part.value for part in slices])
-    gap = float(values.max() - values.min())
-    drawn = np.stack([_replicas(part, evidence, metric, index) for index, part in enumerate(slices)])
-    if np.isnan(drawn).mean() > 0.1:
-        raise UndefinedMetricError(
-            what=f"{metric.name} of a slice of `{check.by}` often has no value when its rows are resampled",
-            why="a class is so rare in that slice that no honest interval exists",
-            fix="evaluate on more rows, or slice by a column with fewer values",
-        )
-    gaps = np.nanmax(drawn, axis=0) - np.nanmin(drawn, axis=0)
-    shifted = np.maximum(gaps - (gaps.mean() - gap), 0.0)
-    tail = 1.0 - one_sided(check)
-    low, high = np.quantile(shifted, (tail, 1.0 - tail))
-    return Interval(value=gap, low=min(float(low), gap), high=max(float(high), gap), sd=float(gaps.std()))
-
-
-def _replicas(part: _Slice, evidence: Evidence, metric: Metric, index: int) -> Floats:
-    rows = part.rows
-    return replicates(
-        metric, evidence.y[rows], evidence.score[rows], seed=evidence.seed + index, repeats=repeats(evidence.rows)
-    )
-
-
-def _told(part: _Slice) -> str:
-    return f"{part.name} {number(part.value)} ({count(part.rows.size)})"

@@ -5,23 +5,20 @@ from __future__ import annotations
 from typing import ClassVar
 
 from detent.gate.evidence import Evidence
+from detent.gate.measure import measured
 from detent.gate.requirements import metric_of, require_rows
-from detent.gate.rule import judged, repeats, two_sided
+from detent.gate.rule import judged
 from detent.records.check import Check, CheckResult
-from detent.statistics.intervals import bootstrap
 
 
 class Threshold:
-    """The candidate's own quality, with its bootstrap interval."""
+    """The candidate's own quality, with its interval."""
 
-    summary: ClassVar[str] = "A metric on the evaluation rows must reach a number; `at 95%` asks it of the bound."
+    summary: ClassVar[str] = "A metric on the evaluation rows must reach a number by its bound; `by estimate` opts out."
 
     def __call__(self, check: Check, evidence: Evidence) -> CheckResult:
-        """Compare the metric, or its one-sided bound, with the threshold."""
+        """Compare the metric's one-sided bound, or the metric, with the threshold."""
         metric = metric_of(check, evidence)
         require_rows(evidence.y, evidence.task)
-        interval = bootstrap(
-            metric, evidence.y, evidence.score,
-            confidence=two_sided(check), seed=evidence.seed, repeats=repeats(evidence.rows),
-        )  # fmt: skip
+        interval = measured(metric, check, evidence)
         return judged(check, interval, rows=evidence.rows, subject=f"{check.metric} is")

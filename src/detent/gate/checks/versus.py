@@ -1,50 +1,59 @@
-"""`roc_auc >= champion - 0.005 at 95%`: the candidate against the champion on the same rows."""
+"""`roc_auc >= champion - 0.005`, `roc_auc better by 2%`: the candidate against the champion on the same rows."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar
 
-from detent.errors import ProjectError
+import numpy as np
+
 from detent.gate.evidence import Evidence
-from detent.gate.requirements import metric_of, place, require_rows
-from detent.gate.rule import concluded, judged, one_sided, repeats
+from detent.gate.measure import difference, known_on, right
+from detent.gate.opponent import demand, oriented
+from detent.gate.requirements import metric_of, require_rows
+from detent.gate.rule import concluded, judged
 from detent.gate.wording import number
-from detent.records.check import PASS, Check, CheckResult
+from detent.records.check import NO_CHAMPION, PASS, Check, CheckResult
+from detent.statistics.mcnemar import mcnemar_mid_p
 from detent.statistics.metrics import Metric
-from detent.statistics.paired import paired_bootstrap
 
 
 class Versus:
-    """The difference candidate - champion of a metric, by the paired bootstrap."""
+    """The difference candidate - champion of a metric, by the test that suits the metric."""
 
     summary: ClassVar[str] = "A metric must be at least the champion's plus a margin, on the same rows, by its bound."
 
     def __call__(self, check: Check, evidence: Evidence) -> CheckResult:
-        """Compare the difference, or its one-sided bound, with the margin."""
+        """Compare the difference, or its one-sided bound, with the margin.
+
+        A margin that is a share of the champion's value is as uncertain as that value, so what is bounded then is
+        `candidate - factor * champion`.
+        """
         metric = metric_of(check, evidence)
-        _check_direction(check, metric)
+        line = oriented(check, metric)
         if evidence.champion is None:
-            return concluded(check, PASS, "there is no champion to compare with", rows=evidence.rows)
+            passed = concluded(check, PASS, "there is no champion to compare with", rows=evidence.rows)
+            return replace(passed, stamp=NO_CHAMPION)
         require_rows(evidence.y, evidence.task)
-        interval = paired_bootstrap(
-            metric, evidence.y, evidence.score, evidence.champion,
-            confidence=one_sided(check), seed=evidence.seed, repeats=repeats(evidence.rows),
-        )  # fmt: skip
-        ours, theirs = (metric.compute(evidence.y, score) for score in (evidence.score, evidence.champion))
-        subject = (
-            f"{check.metric} is {number(ours)} and the champion's {number(theirs)} on the same rows; the difference is"
+        whole = known_on(metric, evidence)
+        ours, theirs = (whole.compute(evidence.y, score) for score in (evidence.score, evidence.champion))
+        asked = demand(line, theirs)
+        interval = asked.as_difference(difference(metric, line, evidence, factor=asked.factor))
+        return judged(
+            replace(line, threshold=asked.margin + asked.share),
+            interval,
+            rows=evidence.rows,
+            subject=f"{check.metric} is {number(ours)} and the champion's {number(theirs)} on the same rows; "
+            "the difference is",
+            note=_note(metric, evidence),
         )
-        return judged(check, interval, rows=evidence.rows, subject=subject)
 
 
-def _check_direction(check: Check, metric: Metric) -> None:
-    """Refuse a rule that only a better model could break: it would let every worse one through."""
-    if check.op.startswith(">") == metric.higher_is_better:
-        return
-    better, op = ("higher", ">=") if metric.higher_is_better else ("lower", "<=")
-    raise ProjectError(
-        what=f"`{check.text}` would let every worse model pass",
-        why=f"{metric.name} is better when it is {better}, so `{check.op}` bounds how much better a model may be",
-        fix=f"write `{metric.name} {op} champion {'-' if op == '>=' else '+'} ...`",
-        where=place(check),
-    )
+def _note(metric: Metric, evidence: Evidence) -> str:
+    """Say on how many rows two models disagree, where a row is right or wrong."""
+    if not metric.rate or evidence.champion is None:
+        return ""
+    ours, theirs = right(evidence.y, evidence.score), right(evidence.y, evidence.champion)
+    only, only_other = int(np.sum(ours & ~theirs)), int(np.sum(theirs & ~ours))
+    p = mcnemar_mid_p(only, only_other)
+    return f"right alone on {only:,} rows, the champion on {only_other:,} (McNemar mid-p {p:.3g})"

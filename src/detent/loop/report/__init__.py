@@ -1,4 +1,4 @@
-"""A year on one page: what the simulation shows to people, as a picture and as HTML.
+"""What people read: a simulated year on one page, the monitor's report, an incident, a model card.
 
-In: the ledger and the scored rows. Out: files. Nothing here decides anything.
+In: the ledger, findings, episodes, verdicts, scored rows. Out: pages, texts, records. Nothing here decides anything.
 """

@@ -52,6 +52,7 @@ QUIET = (
     "state.created",
     "run.tracked", "run.started", "run.succeeded", "candidate.made", "window.watched", "window.judged", "data.ingested",
     "alias.changed", "training.ignored", "rollout.advanced", "rollout.opened", "episode.closed", "episode.opened",
+    "alert.delivered",
 )  # fmt: skip
 NOT_STOPPED = "NOT STOPPED"
 ENDS = ("rollout.promoted", "rollout.rolled_back", "rollout.called_back")

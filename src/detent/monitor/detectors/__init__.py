@@ -1,1 +1,1 @@
-"""Detectors: one comparison of two column profiles per file. In: two profiles over the same bins. Out: a Reading."""
+"""Detectors: one test of two samples of a column per file. In: two samples over the same cells. Out: a Reading."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from math import sqrt
-
-from detent.monitor.protocol import Reading
-from detent.records.profile import ColumnProfile
+from detent.monitor.protocol import Reading, Sample
 from detent.statistics.distances import chi2_homogeneity
+from detent.statistics.layout import Axis
+from detent.statistics.levels import comparable
 
 
 class Chi2:
@@ -15,14 +14,7 @@ class Chi2:
     name = "chi2"
     kinds: tuple[str, ...] = ("string", "boolean")
 
-    def compare(self, reference: ColumnProfile, current: ColumnProfile) -> Reading:
-        """Return chi-square as value and `sqrt(chi2 / rows)` (phi, about Cramér's V for two samples) as effect."""
-        found = chi2_homogeneity(reference.counts, current.counts)
-        rows = sum(reference.counts) + sum(current.counts)
-        return Reading(
-            statistic=self.name,
-            value=found.statistic,
-            p_value=found.p_value,
-            effect=sqrt(found.statistic / max(1, rows)),
-            threshold=None,
-        )
+    def compare(self, axis: Axis, reference: Sample, current: Sample) -> Reading:
+        """Return chi-square as value."""
+        found = chi2_homogeneity(*comparable(axis, reference.bins, current.bins, new=(reference.novel, current.novel)))
+        return Reading(statistic=self.name, value=found.statistic, p_value=found.p_value)

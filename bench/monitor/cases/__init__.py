@@ -1,0 +1,1 @@
+"""Cases of the benchmark: one file each, with `run(cache, *, quick) -> Result`."""

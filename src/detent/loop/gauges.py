@@ -1,0 +1,130 @@
+"""What the monitor knows, as gauges for Prometheus: a file that the serving processes add to their own metrics.
+
+Statistics are computed here and states are exported, so rules in Prometheus only route: see monitor/prometheus.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.exposition import generate_latest
+from prometheus_client.metrics_core import Metric
+
+from detent.loop.judge import champion_version
+from detent.loop.stale import last_window_end
+from detent.loop.workspace import Workspace
+from detent.monitor import outbox, store
+from detent.monitor.episodes import KINDS, UNJUDGED, kind_of
+from detent.records.finding import SEVERITIES, Finding
+from detent.serving.places import gauges
+from detent.store.atomic import write_atomic
+
+COLUMNS = 20  # with the largest effects; each is a time series, and those cost memory
+BACK = 40  # windows in which the newest quality is looked for; labels come late
+
+
+class _Families:
+    """A collector over metrics that are made on the spot."""
+
+    def __init__(self, families: Iterable[Metric]) -> None:
+        self._families = list(families)
+
+    def collect(self) -> Iterable[Metric]:
+        """Return the metrics."""
+        return self._families
+
+
+def write_gauges(ws: Workspace) -> bytes:
+    """Write the gauges to the state folder if they changed, and return them."""
+    text = render(ws)
+    path = gauges(ws.state)
+    if not path.is_file() or path.read_bytes() != text:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, text)
+    return text
+
+
+def render(ws: Workspace) -> bytes:
+    """Return the gauges in Prometheus' text format."""
+    end = last_window_end(ws)
+    families = [_alerts(ws), _undelivered(ws)]
+    if end is not None:
+        since = end - BACK * ws.project.monitor.window
+        found = store.findings(ws.db, ws.project.serving.endpoint, since=since)
+        families += [*_times(ws, end), _drift(ws, found), _quality(ws, found), _coverage(ws, found)]
+    return generate_latest(_Families(families))  # type: ignore[arg-type]
+
+
+def _version(ws: Workspace, of: Finding | None = None) -> str:
+    champion = champion_version(ws)
+    if of is not None and of.version is not None:
+        return str(of.version)
+    return "" if champion is None else str(champion.number)
+
+
+def _alerts(ws: Workspace) -> Metric:
+    state = GaugeMetricFamily(
+        "detent_alert_state",
+        "Worst open episode of a kind: 0 none, 2 WARNING, 3 CRITICAL.",
+        labels=("model", "version", "kind"),
+    )
+    opened = store.open_episodes(ws.db, ws.project.serving.endpoint)
+    for kind in KINDS:
+        worst = [SEVERITIES.index(episode.severity) + 1 for episode in opened if kind_of(episode.key) == kind]
+        state.add_metric((ws.model, _version(ws), kind), max(worst, default=0))
+    return state
+
+
+def _undelivered(ws: Workspace) -> Metric:
+    waiting = GaugeMetricFamily("detent_alerts_waiting", "Alerts that are not delivered yet.", labels=("model",))
+    waiting.add_metric((ws.model,), len(outbox.pending(ws.db)))
+    return waiting
+
+
+def _times(ws: Workspace, end: datetime) -> list[Metric]:
+    last = GaugeMetricFamily(
+        "detent_monitor_last_window_timestamp_seconds",
+        "End of the newest window that was judged.",
+        labels=("model", "version"),
+    )
+    last.add_metric((ws.model, _version(ws)), end.timestamp())
+    length = GaugeMetricFamily("detent_monitor_window_seconds", "Length of a window.", labels=("model",))
+    length.add_metric((ws.model,), ws.project.monitor.window.total_seconds())
+    return [last, length]
+
+
+def _drift(ws: Workspace, found: Sequence[Finding]) -> Metric:
+    effect = GaugeMetricFamily(
+        "detent_drift_effect", "How far a column moved in the newest window.", labels=("model", "column", "statistic")
+    )
+    drift = [f for f in found if f.kind == "drift" and f.column is not None and f.slice is None and f.scale == 1]
+    newest = max((finding.window_end for finding in drift), default="")
+    last = {(f.column or "", f.statistic): f for f in drift if f.window_end == newest}
+    for finding in sorted(last.values(), key=lambda f: (-f.value, f.column))[:COLUMNS]:
+        effect.add_metric((ws.model, finding.column or "", finding.statistic), finding.value)
+    return effect
+
+
+def _quality(ws: Workspace, found: Sequence[Finding]) -> Metric:
+    quality = GaugeMetricFamily(
+        "detent_quality", "Quality in the newest window with labels.", labels=("model", "version", "metric", "bound")
+    )
+    measured = [f for f in found if f.kind == "quality" and f.statistic not in UNJUDGED and f.slice is None]
+    for metric in sorted({finding.statistic for finding in measured}):
+        finding = [f for f in measured if f.statistic == metric][-1]
+        for bound, value in (("value", finding.value), ("low", finding.low), ("high", finding.high)):
+            if value is not None:
+                quality.add_metric((ws.model, _version(ws, finding), metric, bound), value)
+    return quality
+
+
+def _coverage(ws: Workspace, found: Sequence[Finding]) -> Metric:
+    coverage = GaugeMetricFamily(
+        "detent_label_coverage", "Share of answers whose label is known.", labels=("model", "version")
+    )
+    known = [finding for finding in found if finding.kind == "labels" and finding.statistic == "coverage"]
+    if known:
+        coverage.add_metric((ws.model, _version(ws, known[-1])), known[-1].value)
+    return coverage

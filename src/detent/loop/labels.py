@@ -1,0 +1,144 @@
+"""Fetch the truth: labels out of files and databases, and those that came before their prediction was logged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import polars as pl
+
+from detent.errors import DetentError
+from detent.loop.workspace import Workspace
+from detent.plugins import load
+from detent.predictions import LabelCounts, orphans, record
+from detent.predictions.looks import Look, last_look, save_look
+from detent.predictions.sources.protocol import Fetch, shown
+from detent.predictions.sources.tidy import tidy
+from detent.project.labels import QUERY
+from detent.records.event import Fact
+from detent.records.prediction import Label
+from detent.records.project import LabelSource
+from detent.store import ledger
+from detent.store.clock import iso
+
+WAITING = "labels without a prediction"
+AGAIN = timedelta(hours=1)  # so often they are looked at anew
+KEPT = timedelta(days=90)  # and so long they are kept
+LATE = timedelta(days=1)  # rows of a database may become visible so long after the time that they say
+AT_ONCE = 2_000  # labels per transaction: serving processes write labels as well, and wait meanwhile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """What came of one table of labels."""
+
+    counts: LabelCounts
+    left_out: tuple[tuple[str, int], ...]  # (why, rows)
+    waiting: int  # rows whose truth is not known yet
+
+
+def collect(ws: Workspace) -> LabelCounts:
+    """Read each place that is due, once. What can't be read is written down, and the others are read all the same."""
+    counts = _find_again(ws)
+    for source in ws.project.monitor.labels:
+        name = f"{source.source} {source.field}"
+        look = last_look(ws.db, name)
+        if look is None or not look.at <= ws.now() < look.at + source.every:
+            counts += _look_at(ws, source, name, look)
+    return counts
+
+
+def take(ws: Workspace, raw: pl.DataFrame, source: LabelSource, *, since: datetime | None = None) -> Taken:
+    """Store the labels of a table that are known now and later than `since`.
+
+    Raises:
+        LabelError: it lacks a declared column.
+    """
+    tidied = tidy(raw, source, now=ws.now(), binary=ws.project.target.task == "binary")
+    rows = tidied.rows if since is None else tidied.rows.filter(pl.col("at") > since)
+    found = orphans.resolve(ws.state, rows, field=source.field, endpoint=ws.project.serving.endpoint)
+    news = orphans.unheard(ws.db, found.known)
+    counts = LabelCounts(duplicate=found.known.height - news.height)
+    marked = news.with_columns(arrived_at=pl.lit(ws.now()), source=pl.lit(shown(source)))
+    counts += _store(ws, marked)
+    for some in found.unknown.iter_slices(AT_ONCE):
+        with ws.db.transaction() as tx:
+            new = orphans.keep(tx, some, field=source.field, arrived=ws.now(), source=shown(source))
+        counts += LabelCounts(orphan=new)
+    return Taken(counts=counts, left_out=tidied.left_out, waiting=tidied.waiting)
+
+
+def recorded(ws: Workspace, source: str, counts: LabelCounts, left_out: Mapping[str, int]) -> Fact:
+    """Return the fact that labels came in."""
+    numbers = {"new": counts.new, "duplicate": counts.duplicate, "corrected": counts.corrected,
+               "stale": counts.stale, "orphan": counts.orphan}  # fmt: skip
+    payload = {"source": source, **numbers, "left_out": dict(left_out)}
+    return Fact(kind="labels.recorded", subject=f"model:{ws.model}", actor=ws.actor, payload=payload)
+
+
+def _look_at(ws: Workspace, source: LabelSource, name: str, look: Look | None) -> LabelCounts:
+    since = look.read if look is not None else None
+    try:
+        fetch: Fetch = load("labels", "sql" if source.source.startswith(QUERY) else "file")
+        fetched = fetch(source, ws.folder, None if since is None else since - LATE)
+        # A place that changed may have new rows about old times; so may one of which nobody can tell.
+        same = look is not None and source.at is not None and fetched.version == look.version != ""
+        taken = take(ws, fetched.rows, source, since=since if same else None)
+    except DetentError as error:
+        _note_fault(ws, source, name, look, error)
+        return LabelCounts()
+    fault = "; ".join(f"{rows:,} rows left out: {why}" for why, rows in taken.left_out)
+    with ws.db.transaction() as tx:
+        save_look(tx, name, Look(at=ws.now(), read=ws.now(), version=fetched.version, fault=fault))
+        counts = taken.counts
+        if counts.new or counts.corrected or counts.orphan or fault != (look.fault if look else ""):
+            ledger.append(tx, recorded(ws, shown(source), counts, dict(taken.left_out)), ws.now())
+    return taken.counts
+
+
+def _note_fault(ws: Workspace, source: LabelSource, name: str, look: Look | None, error: DetentError) -> None:
+    """Say once that a place can't be read; with each other reason it is said again."""
+    with ws.db.transaction() as tx:
+        read, version = (look.read, look.version) if look else (None, "")
+        save_look(tx, name, Look(at=ws.now(), read=read, version=version, fault=error.what + error.why))
+        if look is None or look.fault != error.what + error.why:
+            payload = {"source": shown(source), "error": error.what}
+            fact = Fact(
+                kind="labels.failed", subject=f"model:{ws.model}", actor=ws.actor, payload=payload,
+                observed={"why": error.why},
+            )  # fmt: skip
+            ledger.append(tx, fact, ws.now())
+
+
+def _find_again(ws: Workspace) -> LabelCounts:
+    """Look for the predictions of labels that came too early."""
+    look = last_look(ws.db, WAITING)
+    if (look is not None and look.at <= ws.now() < look.at + AGAIN) or not orphans.count(ws.db):
+        return LabelCounts()
+    counts = LabelCounts()
+    for (field,), some in orphans.waiting(ws.db).partition_by("field", as_dict=True).items():
+        found = orphans.resolve(ws.state, some, field=str(field), endpoint=ws.project.serving.endpoint).known
+        counts += _store(ws, found)
+        with ws.db.transaction() as tx:
+            orphans.adopt(tx, found)
+    with ws.db.transaction() as tx:
+        orphans.forget(tx, ws.now() - KEPT)
+        save_look(tx, WAITING, Look(at=ws.now(), read=ws.now(), version="", fault=""))
+        if counts.new or counts.corrected:
+            ledger.append(tx, recorded(ws, WAITING, counts, {}), ws.now())
+    return counts
+
+
+def _store(ws: Workspace, labels: pl.DataFrame) -> LabelCounts:
+    """Record labels: id, value, at, arrived_at, source."""
+    counts = LabelCounts()
+    for some in labels.iter_slices(AT_ONCE):
+        with ws.db.transaction() as tx:
+            counts += record(tx, list(_labels(some)))
+    return counts
+
+
+def _labels(rows: pl.DataFrame) -> Iterator[Label]:
+    for id_, value, at, arrived, source in rows.select("id", "value", "at", "arrived_at", "source").iter_rows():
+        yield Label(prediction_id=id_, value=value, at=iso(at), arrived=iso(arrived), source=source)

@@ -1,0 +1,80 @@
+"""Who answered in a window, what callers got, and what each version is held against."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+
+import polars as pl
+
+from detent.loop.judge import bundle_folder, value_at_gate
+from detent.loop.reference import read_reference
+from detent.loop.workspace import Workspace
+from detent.monitor.budget import Budget, shares
+from detent.monitor.measured import Standard
+from detent.predictions import places, read, seal
+from detent.predictions.answers import COLUMNS, answered
+from detent.records.version import ModelVersion
+from detent.registry import versions
+from detent.statistics.reference import Reference
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """A version that answered."""
+
+    version: ModelVersion
+    reference: Reference
+    at_gate: float | None  # the followed metric when the gate judged it; None: unknown
+
+
+def known_of(ws: Workspace, number: int) -> Known | None:
+    """Return what is known of a version; None for one that is not registered, or whose bundle is not here any more."""
+    version = next((one for one in versions.all_versions(ws.db, ws.model) if one.number == number), None)
+    folder = None if version is None else bundle_folder(ws, version)
+    if version is None or folder is None or not folder.is_dir():
+        return None
+    reference, metric = _reference(folder), ws.project.monitor.quality
+    measured = reference.metric(metric)
+    at_gate = measured.value if measured is not None else value_at_gate(ws, version, metric)
+    return Known(version=version, reference=reference, at_gate=at_gate)
+
+
+@lru_cache(maxsize=8)
+def _reference(folder: Path) -> Reference:
+    """Read a reference once; a bundle's folder is named by its content."""
+    return read_reference(folder)
+
+
+def standard_of(ws: Workspace, known: Known, alpha: float) -> Standard:
+    """Return what the windows of a version are held against; `alpha`: chance of a false alarm."""
+    plan = ws.project.monitor
+    return Standard(
+        metric=plan.quality, floor=plan.floor, at_gate=known.at_gate, alpha=alpha,
+        calibrator=known.reference.calibrator, seed=ws.project.simulate.seed,
+    )  # fmt: skip
+
+
+def budget_of(ws: Workspace) -> Budget:
+    """Return how often chance may alarm."""
+    plan = ws.project.monitor
+    return shares(plan.drift.false_alarms, plan.window, plan.drift.scales)
+
+
+def answers_of(ws: Workspace, start: datetime, end: datetime) -> pl.DataFrame:
+    """Return what callers got in a window: id, time, by, answer."""
+    seal(places.segments(ws.state), places.parquet(ws.state))
+    mine = pl.col("endpoint") == ws.project.serving.endpoint
+    rows = read(ws.state, start, end, columns=COLUMNS, where=mine)
+    # Ids differ between runs with the same seed; time and entity don't, and the order decides what a bootstrap draws.
+    return answered(rows.sort("time", "entity", "arm", "version")).select("id", "time", "by", "answer")
+
+
+def by_version(answers: pl.DataFrame) -> Iterator[tuple[int, pl.DataFrame]]:
+    """Yield the answers of each version, of the one with most answers first."""
+    sizes = answers.group_by("by").len().sort("len", "by", descending=[True, False])
+    for version in sizes["by"].to_list():
+        yield int(version), answers.filter(pl.col("by") == version)

@@ -1,0 +1,256 @@
+"""Make the reference of a model while its rows are at hand, and read it where live rows are compared with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from detent.bundle.codec import profile_from_json, signature_from_json
+from detent.bundle.files import REFERENCE_NAME
+from detent.bundle.protocol import Predictor
+from detent.errors import DetentError
+from detent.statistics import reference as references
+from detent.statistics.calibrator import isotonic
+from detent.statistics.columns import Column
+from detent.statistics.counting import places
+from detent.statistics.dispersion import dispersion, dispersion_of_means
+from detent.statistics.granules import Granule, count
+from detent.statistics.intervals import bootstrap, z_value
+from detent.statistics.layout import OUTPUT, PROBABILITY, Layout, layout_of
+from detent.statistics.metrics import METRICS
+from detent.statistics.reference import HOURS, Calibrator, Loss, Quality, Reference, loss_of
+
+RESERVOIR_NAME = "reservoir.parquet"
+SEASON_DAYS = 28  # a season is known from four weeks on
+_CHUNK = 1_000  # rows of a call: a remote server or a confined process has limits
+_PERMUTED = 2_000  # rows that show which inputs move the score
+_RESAMPLES = 400
+_SURE = 0.99
+_BOUND = 0.99  # of the errors of a value: what lies beyond counts as 1
+_DAILY = 86_400 * 1_000_000
+_METRICS = {PROBABILITY: ("roc_auc", "log_loss", "brier"), "value": ("rmse", "mae")}
+
+
+def build_reference(
+    predictor: Predictor,
+    train: pl.DataFrame,
+    evaluation: pl.DataFrame,
+    *,
+    time: str | None,
+    target: str,
+    seed: int,
+    slices: Sequence[str] = (),
+    metrics: Sequence[str] = (),
+) -> Reference:
+    """Return what live rows will be compared with.
+
+    Bins, seasons and dispersion are of the training rows; scores, calibration, loss and quality of the evaluation rows,
+    on which the model's scores are no more extreme than they will be.
+
+    Args:
+        predictor: the packed model.
+        train: its training rows: inputs, label and time.
+        evaluation: rows that it was not fitted on.
+        time: column with the time of a row (UTC); None: neither seasons nor the dispersion of days is known.
+        target: column with the label.
+        seed: of the bootstrap and of what decides which inputs matter.
+        slices: inputs whose most frequent levels are counted apart.
+        metrics: what is followed live, besides the usual ones.
+
+    Raises:
+        PredictionError: the model fails on these rows.
+        DetentError: slices name a column that has no levels.
+    """
+    signature = predictor.signature
+    rows = _Rows(predictor, evaluation, target)
+    kinds = [(field.name, field.kind) for field in signature.inputs]
+    inputs = _inputs(train, predictor)
+    calibrator = _calibrator(rows, signature.output)
+    layout = layout_of(
+        {**inputs.to_dict(), OUTPUT: rows.score},
+        kinds,
+        output=signature.output,
+        slices=_sliceable(slices, inputs),
+        breakpoints=() if calibrator is None else calibrator.x,
+    )
+    clock = _clock(train, time)
+    known = clock is not None and len(np.unique(clock.days)) >= SEASON_DAYS
+    return Reference(
+        layout=layout,
+        inputs=count(layout, inputs.to_dict()),
+        scores=count(layout, rows.inputs.to_dict(), rows.score),
+        seasons=_seasons(layout, inputs, clock) if clock is not None and known else (),
+        inflation=() if clock is None else _inflation(layout, predictor, inputs, clock, seasonal=known),
+        importance=_importance(rows, seed),
+        calibrator=calibrator,
+        loss=_loss(rows, signature.output, _clock(evaluation, time)),
+        quality=_quality(rows, dict.fromkeys((*_METRICS[signature.output], *metrics)), seed),
+    )
+
+
+def write_reference(
+    folder: Path, reference: Reference, train: pl.DataFrame | None = None, *, seed: int = 0, keep_rows: int = 10_000
+) -> None:
+    """Write `reference.bin` into a folder that becomes a bundle, and some training rows as `reservoir.parquet`.
+
+    Args:
+        folder: before `pack`.
+        reference: what to write.
+        train: the training rows; None: none are kept.
+        seed: chooses the rows.
+        keep_rows: most rows that are kept; 0: none, for data that must not leave the place it is trained at.
+    """
+    (folder / REFERENCE_NAME).write_bytes(references.to_bytes(reference))
+    if train is not None and keep_rows > 0 and train.height:
+        names = [axis.name for axis in reference.layout.axes[:-1] if axis.name in train.columns]
+        chosen = np.random.default_rng(seed).permutation(train.height)[:keep_rows]
+        train.select(names)[np.sort(chosen).tolist()].write_parquet(folder / RESERVOIR_NAME)
+
+
+def read_reference(folder: Path) -> Reference:
+    """Return the reference of an unpacked bundle; of an older one, what its profile tells.
+
+    Raises:
+        TamperedError: the file is damaged.
+    """
+    path = folder / REFERENCE_NAME
+    if path.is_file():
+        return references.from_bytes(path.read_bytes())
+    signature = signature_from_json((folder / "signature.json").read_bytes())
+    return references.from_profile(profile_from_json((folder / "profile.json").read_bytes()), output=signature.output)
+
+
+def read_reservoir(folder: Path) -> pl.DataFrame | None:
+    """Return the kept training rows of an unpacked bundle; None when none were kept."""
+    path = folder / RESERVOIR_NAME
+    return pl.read_parquet(path) if path.is_file() else None
+
+
+class _Rows:
+    """The evaluation rows with what the model says about them."""
+
+    def __init__(self, predictor: Predictor, rows: pl.DataFrame, target: str) -> None:
+        self.predictor = predictor
+        self.inputs = _inputs(rows, predictor)
+        self.score = scored(predictor, self.inputs)
+        self.y = rows[target].cast(pl.Float64).fill_null(np.nan).to_numpy()
+        self.known = np.isfinite(self.score) & np.isfinite(self.y)  # rows that can be judged
+
+    @property
+    def judged(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Labels and scores of the rows that have both."""
+        return self.y[self.known], self.score[self.known]
+
+
+@dataclass(frozen=True, slots=True)
+class _Clock:
+    """When rows were."""
+
+    days: NDArray[np.int64]
+    hours: NDArray[np.int64]  # of the week, in UTC
+
+
+def scored(predictor: Predictor, inputs: pl.DataFrame) -> NDArray[np.float64]:
+    """Return one score per row, asked in calls that any predictor takes."""
+    parts = [predictor.predict(part.to_dict(as_series=False)) for part in inputs.iter_slices(_CHUNK)]
+    return np.concatenate(parts).astype(np.float64) if parts else np.empty(0)
+
+
+def _inputs(rows: pl.DataFrame, predictor: Predictor) -> pl.DataFrame:
+    """Return the model's inputs; a column that the rows lack is all null."""
+    names = [field.name for field in predictor.signature.inputs]
+    return rows.select(name if name in rows.columns else pl.lit(None).alias(name) for name in names)
+
+
+def _sliceable(slices: Sequence[str], inputs: pl.DataFrame) -> tuple[str, ...]:
+    missing = [name for name in slices if name not in inputs.columns]
+    if missing:
+        raise DetentError(
+            what=f"rows can't be sliced by `{missing[0]}`",
+            why=f"it is no input of the model; those are {', '.join(inputs.columns)}",
+            fix="name inputs with levels in `monitor.slices`",
+        )
+    return tuple(slices)
+
+
+def _calibrator(rows: _Rows, output: str) -> Calibrator | None:
+    y, score = rows.judged
+    return isotonic(score, y) if output == PROBABILITY and len(np.unique(y)) == 2 else None
+
+
+def _clock(rows: pl.DataFrame, time: str | None) -> _Clock | None:
+    if time is None or time not in rows.columns or not rows.height or rows[time].null_count():
+        return None
+    moments = rows[time]
+    if not isinstance(moments.dtype, pl.Datetime):
+        return None
+    days = moments.dt.timestamp("us").to_numpy() // _DAILY
+    hours = ((moments.dt.weekday().cast(pl.Int64) - 1) * 24 + moments.dt.hour().cast(pl.Int64)).to_numpy()
+    return _Clock(days, hours)
+
+
+def _seasons(layout: Layout, inputs: pl.DataFrame, clock: _Clock) -> tuple[Granule, ...]:
+    coarse = layout.coarse()
+    rows = [np.flatnonzero(clock.hours == hour) for hour in range(HOURS)]
+    return tuple(count(coarse, inputs[mine].to_dict()) for mine in rows)
+
+
+def _inflation(
+    layout: Layout, predictor: Predictor, inputs: pl.DataFrame, clock: _Clock, *, seasonal: bool
+) -> tuple[tuple[str, float], ...]:
+    """Return the dispersion of days, per input and of the scores; these over bins of their own on these rows."""
+    score = scored(predictor, inputs)
+    own = layout_of({OUTPUT: score}, []).coarse()
+    hours = clock.hours if seasonal else None
+    columns: dict[str, Column] = {**inputs.to_dict(), OUTPUT: score}
+    return tuple(
+        (axis.name, dispersion(places(axis, columns[axis.name]), clock.days, hours))
+        for axis in (*layout.coarse().axes[:-1], *own.axes)
+    )
+
+
+def _importance(rows: _Rows, seed: int) -> tuple[tuple[str, float], ...]:
+    """Return each input's share of the mean change of the score when its values are dealt out anew (Breiman 2001)."""
+    generator = np.random.default_rng(seed)
+    chosen = np.sort(generator.permutation(len(rows.score))[:_PERMUTED])
+    some, before = rows.inputs[chosen], rows.score[chosen]
+    moved = {}
+    for name in some.columns:
+        dealt = some.with_columns(some[name][generator.permutation(some.height)])
+        gaps = np.abs(scored(rows.predictor, dealt) - before)
+        moved[name] = float(gaps[np.isfinite(gaps)].mean()) if np.isfinite(gaps).any() else 0.0
+    whole = sum(moved.values())
+    return tuple((name, change / whole if whole > 0.0 else 1.0 / len(moved)) for name, change in moved.items())
+
+
+def _loss(rows: _Rows, output: str, clock: _Clock | None) -> Loss | None:
+    y, score = rows.judged
+    if not len(y):
+        return None
+    squared = output == PROBABILITY
+    bound = 1.0 if squared else float(np.quantile(np.abs(y - score), _BOUND)) or 1.0
+    losses = loss_of(y, score, bound=bound, squared=squared)
+    wider = 1.0 if clock is None else dispersion_of_means(losses, clock.days[rows.known])
+    mean = float(losses.mean())
+    upper = mean + z_value(_SURE) * float(np.sqrt(losses.var() * wider / len(losses)))
+    return Loss(mean=mean, upper=min(1.0, upper), bound=bound, squared=squared)
+
+
+def _quality(rows: _Rows, names: Mapping[str, None], seed: int) -> tuple[Quality, ...]:
+    """Return the metrics that have a value on these rows."""
+    y, score = rows.judged
+    found = []
+    for name in names:
+        if name not in METRICS:
+            continue
+        try:
+            value = bootstrap(METRICS[name], y, score, confidence=0.95, seed=seed, repeats=_RESAMPLES)
+        except DetentError:  # one class, or another task's metric
+            continue
+        found.append(Quality(metric=name, value=value.value, low=value.low, high=value.high))
+    return tuple(found)

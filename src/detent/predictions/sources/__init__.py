@@ -1,0 +1,1 @@
+"""Places outside that know the truth -> rows of labels. One file per kind of place."""
