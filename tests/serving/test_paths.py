@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import httpx
 import pytest
 
+from detent.records.route import Arm, Route
+from detent.serving.endpoints import Endpoint
 from detent.serving.formats.v2 import V2
 from detent.serving.paths import ROUTES, aim, hot_targets, match
 from detent.serving.problems import Problem
@@ -16,10 +19,21 @@ from detent.serving.supervisor import Supervisor
 from .builders import POISON, ROW, World, body
 
 
+def endpoint(name: str, versions: tuple[int, ...]) -> Endpoint:
+    arms = tuple(Arm(version=number, weight=10_000 // len(versions)) for number in versions)
+    route = Route(endpoint=name, model="m", arms=arms, fallback=None, salt="", seq=1, shadows=(), loaded=versions)
+    loaded: dict[int, Any] = dict.fromkeys(versions)
+    return Endpoint(
+        route=route, versions=loaded, lanes={}, refused={}, reader=None, readers=0, entity=None, probability=True
+    )
+
+
 @pytest.mark.parametrize("endpoints", [{"a": (1, 2)}, {"a": (1, 2), "b": ()}, {}])
 def test_a_path_leads_to_the_same_target_on_both_ways(endpoints: dict[str, tuple[int, ...]]) -> None:
-    targets = hot_targets(endpoints)
+    there = {name: endpoint(name, versions) for name, versions in endpoints.items()}
+    targets = hot_targets(there)
     for path, target in targets.items():
+        assert target.endpoint is (there[target.name] if endpoints[target.name] else None)
         rule, names = match("POST", path.decode())
         assert rule.hot
         other = aim(rule, names, endpoints)

@@ -60,12 +60,12 @@ class Endpoints:
         lane: MakeLane = Lane,
     ) -> None:
         page.make()  # its first number can be looked at from now on
-        self._page, self._newest = page, page.numbers
-        self._versions, self._entity, self._known = versions, entity, known
+        self._page, self.newest = page, page.numbers
+        self.versions, self._entity, self._known = versions, entity, known
         self._scores, self._make_lane = scores, lane
         self._lanes: dict[int, Lane[Any]] = {}  # by id() of the loaded version, which the lane keeps alive
         self._told: Told[Any] = _nobody
-        self._seen = self._generation = -1  # of the page and of the versions, at `_resolve`
+        self.seen = self.generation = -1  # of the page and of the versions, when the table was made
         self._table: Mapping[str, Endpoint] = MappingProxyType({})
 
     def find(self, name: str) -> Endpoint:
@@ -74,7 +74,7 @@ class Endpoints:
         Raises:
             Problem: 404 when there is no such endpoint, 503 when nothing is deployed at it.
         """
-        if self._newest[0] != self._seen or self._versions.generation != self._generation:
+        if self.newest[0] != self.seen or self.versions.generation != self.generation:
             self._resolve()
         endpoint = self._table.get(name)
         if endpoint is not None and endpoint.route.arms:
@@ -110,7 +110,7 @@ class Endpoints:
 
     def table(self) -> Mapping[str, Endpoint]:
         """Return all endpoints, after the newest route table."""
-        if self._newest[0] != self._seen or self._versions.generation != self._generation:
+        if self.newest[0] != self.seen or self.versions.generation != self.generation:
             self._resolve()
         return self._table
 
@@ -120,11 +120,11 @@ class Endpoints:
         return sorted(name for name in self._known if name not in table or not table[name].readers)
 
     def _resolve(self) -> None:
-        generation = self._versions.generation
+        generation = self.versions.generation
         seq, routes = self._page.read()
         self._table = MappingProxyType({name: self._endpoint(route) for name, route in routes.items()})
-        self._seen, self._generation = seq, generation
-        ready = {id(version) for version in self._versions.ready.values()}
+        self.seen, self.generation = seq, generation
+        ready = {id(version) for version in self.versions.ready.values()}
         for gone in [key for key in self._lanes if key not in ready]:
             self._lanes.pop(gone).close()
 
@@ -138,7 +138,7 @@ class Endpoints:
         answering = {arm.version for arm in route.arms if arm.weight > 0}
         if route.fallback is not None:
             answering.add(route.fallback)
-        ready, refused = self._versions.ready, self._versions.refused
+        ready, refused = self.versions.ready, self.versions.refused
         named = answering | {arm.version for arm in route.arms} | set(route.shadows)
         versions = {number: ready[route.model, number] for number in named if (route.model, number) in ready}
         readers = {

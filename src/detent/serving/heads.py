@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from detent.serving.formats.format import Headers
 
-_END = b"\r\n\r\n"
+END = b"\r\n\r\n"
 _MOST = 1024  # heads that are remembered; then all are forgotten
 _LONGEST = 4096  # bytes of one
 _NEVER_TWICE = (b"x-request-id", b"traceparent")  # another value in each request
@@ -28,13 +28,7 @@ class Heads:
     """The heads of one process."""
 
     def __init__(self) -> None:
-        self._known: dict[bytes, Head] = {}
-
-    def find(self, data: bytes) -> tuple[Head, bytes] | None:
-        """Return head and body when the bytes are one whole request whose head is known, nothing before or after it."""
-        end = data.find(_END) + 4
-        head = self._known.get(data[:end])
-        return (head, data[end:]) if head is not None and len(data) == end + head.length else None
+        self.known: dict[bytes, Head] = {}  # by all their bytes, `END` included
 
     def remember(self, data: bytes, url: bytes, wanted: Headers, length: int) -> None:
         """Take the bytes of one whole request that went the short way and keeps its connection.
@@ -45,10 +39,10 @@ class Heads:
             wanted: headers as parsed, not to be changed any more.
             length: bytes of the parsed body.
         """
-        end = data.find(_END) + 4
-        # A head that ends in another way than `_END` is left to the parser.
+        end = data.find(END) + 4
+        # A head that ends in another way than `END` is left to the parser.
         if len(data) != end + length or end > _LONGEST or any(name in wanted for name in _NEVER_TWICE):
             return
-        if len(self._known) >= _MOST:
-            self._known.clear()
-        self._known[data[:end]] = Head(url, wanted, length)
+        if len(self.known) >= _MOST:
+            self.known.clear()
+        self.known[data[:end]] = Head(url, wanted, length)

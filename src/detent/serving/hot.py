@@ -55,16 +55,18 @@ class Hot:
         """`origins` are the web pages whose scripts may read answers; others' browsers keep them from that."""
         self._gateway, self._endpoints, self._counters = gateway, endpoints, counters
         self._door, self._origins = door, origins
-        self._seen: object = None
+        self._seen = (-1, -1)  # of the endpoints that `_targets` was made of
         self._targets: dict[bytes, Target] = {}
         self.in_flight = 0  # requests that are not answered yet
 
     def targets(self) -> Mapping[bytes, Target]:
         """Return what each predict path leads to, for the endpoints of the newest routes."""
-        table = self._endpoints.table()
-        if table is not self._seen:
-            self._targets = hot_targets({name: endpoint.versions.keys() for name, endpoint in table.items()})
-            self._seen = table
+        endpoints = self._endpoints
+        if endpoints.newest[0] != endpoints.seen or endpoints.versions.generation != endpoints.generation:
+            endpoints.table()
+        if endpoints.seen != self._seen[0] or endpoints.generation != self._seen[1]:
+            self._targets = hot_targets(endpoints.table())
+            self._seen = (endpoints.seen, endpoints.generation)
         return self._targets
 
     def ask(self, target: Target, body: bytes, headers: Headers, done: Callable[[Reply], None]) -> None:
@@ -75,7 +77,7 @@ class Hot:
         began, leave = perf_counter(), nothing
         self.in_flight += 1
         try:
-            endpoint = self._endpoints.find(target.name)
+            endpoint = target.endpoint or self._endpoints.find(target.name)
             seconds = self._door.timeout
             if _TIMEOUT in headers:
                 wanted = "whole milliseconds, such as 500"
@@ -106,7 +108,9 @@ class Hot:
                 self._counters.count((target.name, 0, HTTP), seconds=perf_counter() - began, error=failed)
                 if ticket.unlogged:
                     reply = reply._replace(headers=(*reply.headers, _UNLOGGED))
-                done(_finished(reply, headers, self._origins))
+                if len(reply.body) >= _WORTH_COMPRESSING or _ID in headers or _ORIGIN in headers:
+                    reply = _finished(reply, headers, self._origins)
+                done(reply)
 
             ticket = Ticket(
                 endpoint, began + seconds, _request_id(headers) if _ID in headers or _TRACE in headers else "", answered
@@ -179,8 +183,6 @@ def _printable(value: bytes) -> str:
 def _finished(reply: Reply, headers: Headers, origins: frozenset[bytes]) -> Reply:
     """Compress a large answer for who takes that, give the caller's own request id back, and name its web page."""
     body = reply.body
-    if len(body) < _WORTH_COMPRESSING and _ID not in headers and _ORIGIN not in headers:
-        return reply
     more: tuple[tuple[bytes, bytes], ...] = ()
     if len(body) >= _WORTH_COMPRESSING and b"gzip" in headers.get(b"accept-encoding", b""):
         body = gzip.compress(body, compresslevel=1, mtime=0)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from detent.errors import did_you_mean
+from detent.serving.endpoints import Endpoint
 from detent.serving.formats.format import Format
 from detent.serving.formats.invocations import Invocations
 from detent.serving.formats.v1 import V1
@@ -67,21 +68,22 @@ class Target(NamedTuple):
 
     name: str  # endpoint
     format: Format
+    endpoint: Endpoint | None = None  # None: it is to be looked for, or nothing answers there
 
 
-def hot_targets(endpoints: Mapping[str, Collection[int]]) -> dict[bytes, Target]:
-    """Return what each predict path leads to; `endpoints` are the names with the versions that they may pin."""
+def hot_targets(endpoints: Mapping[str, Endpoint]) -> dict[bytes, Target]:
+    """Return what each predict path leads to, for the endpoints as they are now."""
     targets: dict[bytes, Target] = {}
     for rule in ROUTES:
         if not rule.hot:
             continue
-        for name, versions in endpoints.items():
-            path = rule.path.replace("{endpoint}", name)
+        for name, endpoint in endpoints.items():
+            path, there = rule.path.replace("{endpoint}", name), endpoint if endpoint.route.arms else None
             if "{version}" in path:
-                pins = {path.replace("{version}", str(version)): Target(name, V2(version)) for version in versions}
-                targets.update((pin.encode(), target) for pin, target in pins.items())
+                for version in endpoint.versions:
+                    targets[path.replace("{version}", str(version)).encode()] = Target(name, V2(version), there)
             elif "{endpoint}" in rule.path or len(endpoints) == 1:
-                targets[path.encode()] = Target(name, rule.format)
+                targets[path.encode()] = Target(name, rule.format, there)
     return targets
 
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from asyncio import TimerHandle, Transport
 from collections import deque
-from collections.abc import Callable
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -19,7 +18,7 @@ from uvicorn.server import ServerState
 
 from detent.serving.bodies import MAX_BODY, MAX_SECONDS, too_slow
 from detent.serving.formats.format import Headers, Reply
-from detent.serving.heads import Heads
+from detent.serving.heads import END, Heads
 from detent.serving.hot import READ, Hot, Target
 from detent.serving.keys import Keys
 from detent.serving.problems import MEDIA_TYPE, Problem, render
@@ -41,6 +40,12 @@ _HEADERS_TOO_LARGE = Problem(
 )
 
 
+class Process(Protocol):
+    """What is asked of the server that connections belong to; uvicorn's has it."""
+
+    should_exit: bool
+
+
 class _NoEvent:
     def set(self) -> None:
         """Nobody waits."""
@@ -60,14 +65,14 @@ class _Pending:
 
 
 class FastProtocol(HttpToolsProtocol):
-    """One connection. `hot`, `keys`, `heads` and `fast` are set on a subclass, once per process."""
+    """One connection. `hot`, `keys`, `heads`, `fast` and `process` are set on a subclass, once per process."""
 
     parser: Any  # httptools'
     hot: Hot
     keys: Keys
     heads: Heads
     fast: bool  # False: every request goes the usual way
-    stopping: Callable[[], bool]  # True once the server ends
+    process: Process  # the server
     defaults: ClassVar[object] = None  # headers of every answer as they were last written out,
     common: ClassVar[bytes] = b""  # and how that looks
 
@@ -109,12 +114,12 @@ class FastProtocol(HttpToolsProtocol):
         """Read requests. One that is not complete yet gets a timer; most arrive in one piece and need none."""
         fresh = self._between
         if fresh:
-            known = self.heads.find(data)
-            if known is not None:
-                head, body = known
+            end = data.find(END) + 4
+            head = self.heads.known.get(data[:end])
+            if head is not None and len(data) == end + head.length:  # one whole request, nothing before or after it
                 target = self.hot.targets().get(head.url)
                 if target is not None and self._is_next():
-                    self._ask(target, body, head.wanted, keep_alive=not self.stopping())
+                    self._ask(target, data[end:], head.wanted, keep_alive=not self.process.should_exit)
                     return
         if self._refused:
             return
@@ -196,6 +201,7 @@ class FastProtocol(HttpToolsProtocol):
             if not self._refused:
                 super().on_message_complete()
             return
+        target = self.hot.targets().get(self.url, target._replace(endpoint=None))  # as it is by now
         self._in_body = False
         self._between = keep_alive = self._keeps_alive()
         parts = self._parts
@@ -235,7 +241,7 @@ class FastProtocol(HttpToolsProtocol):
         self.hot.ask(target, body, headers, partial(self._reply, pending))
 
     def _keeps_alive(self) -> bool:
-        if self.stopping() or not self.parser.should_keep_alive():
+        if self.process.should_exit or not self.parser.should_keep_alive():
             return False
         # Kept alive without a header that asks for it: HTTP/1.1 for certain. uvicorn keeps no HTTP/1.0 connection.
         return not self._connection or self.parser.get_http_version() != "1.0"

@@ -174,12 +174,16 @@ class Worker:
         settings = self._settings
         origins = frozenset(origin.encode() for origin in settings.origins)
         app = Public(self.app, hidden=frozenset(settings.hidden), origins=origins)
-        public = _config(app, self._protocol(settings.fast_path), settings)
+        protocol, managed = self._protocol(settings.fast_path), self._protocol(fast=False)
+        public = _config(app, protocol, settings)
         if settings.manage_listener is None:
-            return Server(public, None, None)
+            protocol.process = server = Server(public, None, None)
+            return server
         plain = replace(settings, certificate=None, private_key=None)
         listener = socket.socket(fileno=settings.manage_listener)
-        return Server(public, _config(self.app, self._protocol(fast=False), plain), listener)
+        server = Server(public, _config(self.app, managed, plain), listener)
+        protocol.process = managed.process = server
+        return server
 
     def _breaker_changed(self, version: LoadedVersion, state: str) -> None:
         LOG.warning("action=breaker model=%s version=%d state=%s", version.model, version.number, state)
@@ -192,7 +196,6 @@ class Worker:
             "keys": self._keys,
             "heads": Heads(),
             "fast": fast,
-            "stopping": staticmethod(lambda: self._server is not None and self._server.should_exit),
         }
         return type("Connection", (FastProtocol,), parts)
 
