@@ -45,6 +45,9 @@ def result(folder: Path, lines: set[tuple[str, int]] | None = None) -> str:
 
     `lines` is filled with the lines that ran in the call: (file relative to the folder, line).
     """
+    mine = {entry.stem for entry in folder.iterdir()}
+    # Another test of this process may have loaded a project with files of these names.
+    others = {name: sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] in mine}
     known, path, writes = set(sys.modules), list(sys.path), sys.dont_write_bytecode
     patched = {module: dict(vars(module)) for module in (builtins, math)}
     environment, state = dict(os.environ), random.getstate()
@@ -77,6 +80,7 @@ def result(folder: Path, lines: set[tuple[str, int]] | None = None) -> str:
             file = getattr(module, "__file__", None) or next(iter(getattr(module, "__path__", ())), "")
             if name not in known and isinstance(module, types.ModuleType) and str(file).startswith(str(folder)):
                 del sys.modules[name]
+        sys.modules.update(others)
         for entry in [entry for entry in sys.path_importer_cache if entry.startswith(str(folder))]:
             del sys.path_importer_cache[entry]
 
