@@ -10,12 +10,14 @@ import polars as pl
 import pytest
 
 from detent.cli.scaffold import scaffold
+from detent.loop.keep_up import keep_up
 from detent.loop.release import release
-from detent.loop.serve import NeighbourGateway
+from detent.loop.serve import NeighbourGateway, supervise
 from detent.loop.train import train
 from detent.loop.workspace import Workspace, open_workspace
 from detent.pipeline.executors.local import LocalExecutor
 from detent.records.run import RunRequest
+from detent.serving.supervisor import Supervisor
 
 REQUEST = RunRequest(reason="manual", detail="Asked for by a test.", asked_at="2025-01-01T00:00:00+00:00", actor="test")
 DAYS = 60
@@ -63,6 +65,16 @@ def served(_served: Path, tmp_path: Path) -> Workspace:
     """A project whose version 1 is champion."""
     shutil.copytree(_served, tmp_path / "shop")
     return open_workspace(tmp_path / "shop", actor="test")
+
+
+@pytest.fixture
+def gateway(served: Workspace) -> Iterator[Supervisor]:
+    """Serving processes of that project."""
+    keep_up(served)
+    supervisor = supervise(served, port=0)
+    supervisor.start()
+    yield supervisor
+    supervisor.stop()
 
 
 def rewrite(project: Path, change) -> None:

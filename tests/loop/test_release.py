@@ -19,7 +19,7 @@ from detent.loop.judge import bundle_folder, champion_version
 from detent.loop.keep_up import keep_up
 from detent.loop.release import advance, extend, release, rollback
 from detent.loop.sabotage import ship, spoiled
-from detent.loop.serve import NeighbourGateway, OwnGateway, supervise
+from detent.loop.serve import NeighbourGateway, OwnGateway
 from detent.loop.traffic import apply_route, desired_route, previous_champion
 from detent.loop.train import submit
 from detent.loop.workspace import Workspace, open_workspace
@@ -30,15 +30,6 @@ from detent.records.project import Stage
 from detent.registry import aliases, versions
 from detent.serving.supervisor import Supervisor
 from detent.store import ledger
-
-
-@pytest.fixture
-def gateway(served: Workspace) -> Iterator[Supervisor]:
-    keep_up(served)
-    supervisor = supervise(served, port=0)
-    supervisor.start()
-    yield supervisor
-    supervisor.stop()
 
 
 @pytest.fixture

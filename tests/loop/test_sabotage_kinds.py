@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import httpx
 import pytest
 
 from detent.loop.controller import Controller
 from detent.loop.datasets import ingest_all
 from detent.loop.judge import champion_version
-from detent.loop.keep_up import keep_up
 from detent.loop.report.story import tell
 from detent.loop.sabotage import kinds, ship, spoiled, stops
-from detent.loop.serve import OwnGateway, supervise
+from detent.loop.serve import OwnGateway
 from detent.loop.tampering import KINDS as TAMPERING
 from detent.loop.train import submit
 from detent.loop.workspace import Workspace
@@ -50,15 +47,6 @@ def test_hours_of_another_time_zone_pass_only_where_hours_hardly_matter(served: 
     (margin,) = [result for result in verdict.results if result.kind == "versus"]
     assert margin.value is not None
     assert (version is None) == (margin.decision != "pass")
-
-
-@pytest.fixture
-def gateway(served: Workspace) -> Iterator[Supervisor]:
-    keep_up(served)
-    supervisor = supervise(served, port=0)
-    supervisor.start()
-    yield supervisor
-    supervisor.stop()
 
 
 @pytest.mark.parametrize("kind", TAMPERING)

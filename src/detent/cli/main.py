@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from importlib import import_module
 from pathlib import Path
 
 import click
 
 from detent import __version__
-from detent.errors import DetentError, did_you_mean
+from detent.cli.lazy import LazyGroup
+from detent.errors import DetentError
 
 # Command -> what it does. The file of the same name holds it as `command`.
 COMMANDS = {
@@ -46,30 +46,10 @@ COMMANDS = {
 _FILES = {"import": "import_model"}  # commands whose name can't be a file's
 
 
-class _Lazy(click.Group):
-    """A group whose commands are imported when they are called, and described without importing them."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        if cmd_name not in COMMANDS:
-            return None
-        return import_module(f"detent.cli.{_FILES.get(cmd_name, cmd_name)}").command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            raise click.UsageError(f"no command `{args[0]}`; {did_you_mean(args[0], tuple(COMMANDS))}")
-        return super().resolve_command(ctx, args)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+_TABLE = {name: (f"{_FILES.get(name, name)}:command", text) for name, text in COMMANDS.items()}
 
 
-@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, table=_TABLE, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="detent")
 @click.option(
     "-C",

@@ -113,25 +113,7 @@ def _candidate(
         describe_rows(ws, folder, predictor, train, evaluation)
     finally:
         close(predictor)
-    facts = ManifestFacts(
-        model=ws.model,
-        predictor=foreign.predictor,
-        task=project.target.task,
-        label=project.target.column,
-        data_digest=made.payload["train"],
-        code_digest=folder_digest(_only(foreign) or folder),
-        policy_digest=project.policy_digest,
-        environment_digest=environment_digest(_installed()),
-        params=(),
-        run=run,
-        created_at=iso(ws.now()),
-        origin=ORIGIN,
-        notes=(
-            "imported: trained elsewhere, on rows that are not known here, perhaps also on those that it was judged on",
-            f"its reference profile is made of the training rows of {made.subject.removeprefix('run:')}",
-        ),
-    )
-    pack(folder, facts=facts)
+    pack(folder, facts=_facts(ws, foreign, made, run=run, code=folder_digest(_only(foreign) or folder)))
     digest = publish(folder, ws.blobs)
     return Candidate(
         run=run,
@@ -143,6 +125,28 @@ def _candidate(
         evaluation=evaluation,
         data_digest=made.payload["evaluation"],
         allowed_inputs=features,
+    )
+
+
+def _facts(ws: Workspace, foreign: Foreign, made: Event, *, run: str, code: str) -> ManifestFacts:
+    target = ws.project.target
+    return ManifestFacts(
+        model=ws.model,
+        predictor=foreign.predictor,
+        task=target.task,
+        label=target.column,
+        data_digest=made.payload["train"],
+        code_digest=code,
+        policy_digest=ws.project.policy_digest,
+        environment_digest=environment_digest(_installed()),
+        params=(),
+        run=run,
+        created_at=iso(ws.now()),
+        origin=ORIGIN,
+        notes=(
+            "imported: trained elsewhere, on rows that are not known here, perhaps also on those that it was judged on",
+            f"its reference profile is made of the training rows of {made.subject.removeprefix('run:')}",
+        ),
     )
 
 

@@ -15,6 +15,7 @@ from detent.gate import store as verdicts
 from detent.gate.render import to_json
 from detent.loop.candidate import Candidate
 from detent.loop.judge import bundle_folder, champion_version
+from detent.loop.train import register
 from detent.loop.workspace import Workspace
 from detent.records.check import PASS, Verdict
 from detent.records.version import ModelVersion
@@ -36,19 +37,19 @@ class Tampering:
 def _forge(ws: Workspace, candidate: Candidate, verdict: Verdict) -> ModelVersion:
     """Say pass where the gate said no, and keep the seal."""
     results = tuple(replace(result, decision=PASS) for result in verdict.results)
-    return _register(ws, candidate, replace(verdict, decision=PASS, results=results))
+    return register(ws, candidate, replace(verdict, decision=PASS, results=results))
 
 
 def _replay(ws: Workspace, candidate: Candidate, _verdict: Verdict) -> ModelVersion:
     """Come with the verdict that the champion got: its seal is genuine."""
     champion = champion_version(ws)
     assert champion is not None  # nothing is shipped without one
-    return _register(ws, candidate, verdicts.load(ws.db, champion.verdict))
+    return register(ws, candidate, verdicts.load(ws.db, champion.verdict))
 
 
 def _edit_artifact(ws: Workspace, candidate: Candidate, verdict: Verdict) -> ModelVersion:
     """Change one byte of a model that passed, where serving processes find it."""
-    version = _register(ws, candidate, verdict)
+    version = register(ws, candidate, verdict)
     path = bundle_folder(ws, version) / "model.onnx"
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
@@ -59,7 +60,7 @@ def _edit_artifact(ws: Workspace, candidate: Candidate, verdict: Verdict) -> Mod
 
 def _swap_bundle(ws: Workspace, candidate: Candidate, verdict: Verdict) -> ModelVersion:
     """Put the champion's bundle, which is genuine and passed, in the place of one that passed."""
-    version, champion = _register(ws, candidate, verdict), champion_version(ws)
+    version, champion = register(ws, candidate, verdict), champion_version(ws)
     assert champion is not None
     mine, other = bundle_folder(ws, version), bundle_folder(ws, champion)
     kept = (mine / VERDICT_NAME).read_bytes() if (mine / VERDICT_NAME).is_file() else None
@@ -97,17 +98,3 @@ KINDS: Mapping[str, Tampering] = MappingProxyType(
         "tampered_artifact": Tampering(stops=ADMISSION, spoil=None, act=_edit_artifact),
     }
 )
-
-
-def _register(ws: Workspace, candidate: Candidate, verdict: Verdict) -> ModelVersion:
-    with ws.db.transaction() as tx:
-        return versions.register(
-            tx,
-            model=ws.model,
-            digest=candidate.digest,
-            verdict=verdict,
-            run=candidate.run,
-            origin=candidate.origin,
-            now=ws.now(),
-            public=ws.public_key,
-        )

@@ -96,10 +96,17 @@ def _train(ws: Workspace, run_id: str, *, executor: Executor, order: Order) -> O
 def submit(ws: Workspace, candidate: Candidate, datasets: Datasets) -> tuple[Verdict, ModelVersion | None]:
     """Put a candidate before the gate and register it if it passes. There is no other way into the registry."""
     verdict = judge_candidate(ws, candidate, datasets)
-    if not is_pass(verdict):
-        return verdict, None
+    return verdict, register(ws, candidate, verdict) if is_pass(verdict) else None
+
+
+def register(ws: Workspace, candidate: Candidate, verdict: Verdict) -> ModelVersion:
+    """Put a candidate into the registry, which looks at the verdict itself.
+
+    Raises:
+        RefusedError: the verdict does not pass, is about another bundle, or is not sealed by this project's key.
+    """
     with ws.db.transaction() as tx:
-        version = versions.register(
+        return versions.register(
             tx,
             model=ws.model,
             digest=candidate.digest,
@@ -109,7 +116,6 @@ def submit(ws: Workspace, candidate: Candidate, datasets: Datasets) -> tuple[Ver
             now=ws.now(),
             public=ws.public_key,
         )
-    return verdict, version
 
 
 def _judged_before(ws: Workspace, result: RunResult) -> Outcome | None:
