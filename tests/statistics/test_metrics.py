@@ -10,6 +10,7 @@ from sklearn import metrics as sk
 
 from detent.errors import DataError
 from detent.statistics.metrics import METRICS, UndefinedMetricError
+from detent.statistics.names import NAMES
 
 SKLEARN = {
     "roc_auc": sk.roc_auc_score,
@@ -121,3 +122,8 @@ def test_log_loss_of_a_certain_and_wrong_score_is_large_and_finite() -> None:
 def test_roc_auc_is_exact_for_many_rows() -> None:
     y, score = _rows("binary", n=200_000, decimals=3)
     assert METRICS["roc_auc"].compute(y, score) == pytest.approx(sk.roc_auc_score(y, score), abs=1e-13)
+
+
+def test_the_names_by_which_a_project_is_checked_are_those_of_the_metrics_that_exist() -> None:
+    for task, names in NAMES.items():
+        assert list(names) == sorted(name for name, metric in METRICS.items() if metric.fits(task))

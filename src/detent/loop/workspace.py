@@ -18,7 +18,7 @@ from detent.errors import Place, ProjectError, TamperedError, did_you_mean
 from detent.project.environment import read_environment
 from detent.records.event import Event, Fact
 from detent.records.project import PipelineProject, Project
-from detent.statistics.metrics import METRICS
+from detent.statistics.names import NAMES
 from detent.store import ledger
 from detent.store.atomic import unwritable
 from detent.store.blobs import Blobs, open_blobs
@@ -232,7 +232,7 @@ def check_metrics(project: Project) -> None:
     Raises:
         ProjectError: with the line of detent.yaml and the metrics that exist.
     """
-    known = tuple(sorted(name for name, metric in METRICS.items() if metric.fits(project.target.task)))
+    known = NAMES[project.target.task]
     wanted = [(check.metric, check.line) for check in project.gate if check.kind in QUALITY]
     for name, line in [*wanted, (project.monitor.quality, None)]:
         if name not in known:

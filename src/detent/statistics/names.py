@@ -1,0 +1,19 @@
+"""The names of the metrics: a project is checked by them, and NumPy is loaded only where they are computed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+_BINARY = (
+    "accuracy average_precision brier calibration_error calibration_intercept calibration_slope ece f1 log_loss mcc "
+    "precision recall roc_auc"
+)
+_REGRESSION = "mae mase r2 rmse smape wape"
+_LISTS = "map mrr ndcg@1 ndcg@3 ndcg@5 ndcg@10 ndcg@20 ndcg@100"
+
+NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType({
+    "binary": tuple(sorted(f"{_BINARY} {_LISTS}".split())),
+    "regression": tuple(sorted(f"{_REGRESSION} {_LISTS}".split())),
+})  # fmt: skip
+"""Task of a model -> names of the metrics that fit it: those of `detent.statistics.metrics.METRICS`."""
