@@ -1,6 +1,7 @@
 """Open loop: requests leave at times fixed before, however long answers take. Run on core 1: `generator.py PLAN_JSON`.
 
-A request waits for a free connection; its latency counts from its planned time. Who waited a second gives up. Arrivals
+A request waits for a free connection; its latency counts from its planned time. Who waited a second gives up, and
+each request says how much of that is left (`x-request-timeout-ms`; of these servers only detent reads it). Arrivals
 are random (Poisson). The loop never sleeps, because timers of an event loop are a millisecond coarse.
 """
 
@@ -21,6 +22,8 @@ from contestants import ALL
 from questions import Questions, version_in
 
 PATIENCE = 1.0  # seconds after its planned time in which an answer is of use
+STEP = 50  # milliseconds: how exactly a request says what is left of them
+LEFT = b"left-of-it"
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 
@@ -66,7 +69,8 @@ class Connection(asyncio.Protocol):
 
     def ask(self, at: int, planned: float) -> None:
         self.asked = at, planned
-        self.transport.write(self.generator.requests[at])
+        left = int(1_000 * (PATIENCE - time.monotonic() + planned)) // STEP * STEP
+        self.transport.write(self.generator.requests[at].replace(LEFT, b"%d" % left, 1))
 
     def data_received(self, data: bytes) -> None:
         data = self.buffer + data if self.buffer else data
@@ -94,7 +98,9 @@ class Generator:
 
     def __init__(self, plan: Plan, questions: Questions) -> None:
         self.plan, self.questions = plan, questions
-        self.requests = [questions.request(at) for at in range(len(questions.bodies))]
+        self.requests = [
+            questions.request(at, **{"x-request-timeout-ms": LEFT.decode()}) for at in range(len(questions.bodies))
+        ]
         self.free: deque[Connection] = deque()
         self.waiting: deque[tuple[int, float]] = deque()
         self.answers: list[tuple[int, float, float, bytes]] = []  # body, planned, finished, what came

@@ -35,10 +35,10 @@ class Questions:
         scores = self.scores if version == 0 else [self.scores[(version - 1) % len(self.scores)]]
         return found is not None and any(abs(float(found[1]) - one[at]) <= TOLERANCE for one in scores)
 
-    def request(self, at: int) -> bytes:
-        """Return a whole HTTP request."""
+    def request(self, at: int, **more: str) -> bytes:
+        """Return a whole HTTP request, with more headers if need be."""
         body = self.bodies[at]
-        headers = {"host": "127.0.0.1", "content-type": "application/json", **dict(self.contestant.headers)}
+        headers = {"host": "127.0.0.1", "content-type": "application/json", **dict(self.contestant.headers), **more}
         head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         return f"POST {self.contestant.path} HTTP/1.1\r\n{head}content-length: {len(body)}\r\n\r\n".encode() + body
 

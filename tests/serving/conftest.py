@@ -157,12 +157,12 @@ class Local:
     def predict(self, *rows: object, **more: object) -> httpx.Response:
         return self.ask("POST", f"/v1/models/{ENDPOINT}:predict", body(*rows, **more))
 
-    def predict_at_once(self, rows: Sequence[object]) -> list[httpx.Response]:
+    def predict_at_once(self, rows: Sequence[object], **headers: str) -> list[httpx.Response]:
         """Send a request for each row before the first one is answered."""
 
         async def ask() -> list[httpx.Response]:
             path = f"/v1/models/{ENDPOINT}:predict"
-            return await asyncio.gather(*[self._client.post(path, content=body(row)) for row in rows])
+            return await asyncio.gather(*[self._client.post(path, content=body(row), headers=headers) for row in rows])
 
         return self._runner.run(ask())
 

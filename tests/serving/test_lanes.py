@@ -150,6 +150,25 @@ def test_a_row_that_is_late_before_its_turn_is_not_computed_and_nobody_is_blamed
     assert sum(model.calls) == 2
 
 
+def test_a_row_whose_sender_has_hung_up_before_its_turn_is_not_computed() -> None:
+    model, hung_up = Double(), {2.0}
+    model.gate.clear()
+
+    async def body() -> Ear:
+        ear = Ear()
+        lane: Lane[object] = Lane(version(model, SLOW), ear, gone=hung_up.__contains__)
+        for value in (1.0, 2.0, 3.0):
+            ask(lane, value)
+        model.gate.set()
+        await ear.wait(3)
+        lane.close()
+        return ear
+
+    ear = asyncio.run(body())
+    assert ear.heard[2.0] is LATE
+    assert sum(model.calls) == 2
+
+
 def test_a_caller_is_answered_at_its_deadline_although_the_model_still_works() -> None:
     model = Double()
     model.gate.clear()

@@ -40,7 +40,9 @@ class Door:
         self._keys, self._counters, self._most = keys, counters, most_open
         self._lanes: dict[str, tuple[Endpoint, tuple[Lane[Any], ...]]] = {}
 
-    def enter(self, endpoint: Endpoint, header: bytes | None, seconds: float, now: float, opened: int) -> Leave:
+    def enter(
+        self, endpoint: Endpoint, header: bytes | None, seconds: float, now: float, opened: int, ahead: float = 0.0
+    ) -> Leave:
         """Let a request in; what is returned is to be called once, when it was answered.
 
         Args:
@@ -49,6 +51,7 @@ class Door:
             seconds: how long its sender waits for the answer.
             now: `perf_counter()`.
             opened: requests that wait for their answers, this one included.
+            ahead: seconds that this process needs for those before it.
 
         Raises:
             Problem: 401 or 403 without a fitting key, 429 above a limit of the key, 503 when this process has enough
@@ -61,6 +64,8 @@ class Door:
         meter = grant.meter
         if opened > self._most:
             raise self._shed(f"{self._most:,} requests wait for their answers, and no more may", 0.0)
+        if ahead > _ROOM * seconds:
+            raise self._late(ahead, seconds)
         known = self._lanes.get(name)
         if known is None or known[0] is not endpoint:
             known = self._lanes[name] = (endpoint, _lanes(endpoint))
@@ -88,7 +93,7 @@ class Door:
             return  # none is ready: whoever reads the request says so
         wait = min(lane.wait for lane in lanes)
         if wait > _ROOM * seconds:
-            raise self._shed(f"the answer would take about {wait:.2g} s, and it has {seconds:g} s", wait)
+            raise self._late(wait, seconds)
 
     def _measure(self, meter: Meter, now: float) -> None:
         seconds = meter.take(now)
@@ -96,6 +101,9 @@ class Door:
             raise self._limited("rate-limited", "the key may not send requests that fast", seconds)
         if not meter.enter():
             raise self._limited("too-many-open", "the key may not have more requests open at once", 0.0)
+
+    def _late(self, wait: float, seconds: float) -> Problem:
+        return self._shed(f"the answer would take about {wait:.2g} s, and it has {seconds:g} s", wait)
 
     def _shed(self, why: str, seconds: float) -> Problem:
         self._counters.add("shed")

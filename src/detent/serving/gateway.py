@@ -31,6 +31,7 @@ from detent.serving.validate import MAX_SHOWN, LooseRequest, Request, Row, RowRe
 from detent.store.clock import Clock
 
 LOG = logging.getLogger(__name__)
+_RECENT = 0.1  # weight of the newest turn in what a request takes
 See = Callable[[Sequence[Ticket]], None]
 
 
@@ -55,7 +56,8 @@ class Gateway:
         self._scored: list[Ticket] = []  # wait for the log
         self._flushing = False
         self._see = see
-        self._now = clock.now()  # of this turn of the event loop
+        self._now, self._began = clock.now(), 0.0  # of this turn of the event loop; `perf_counter()`
+        self.pace = 0.0  # seconds of this process that a request has taken lately
         endpoints.tell(self._told)
 
     def accept(self, ticket: Ticket, request: Request | LooseRequest) -> None:
@@ -73,7 +75,7 @@ class Gateway:
             self._counters.add("log_failures")
             raise _unlogged("the prediction log has reached its bound, and its mode is `audit`")
         if not self._accepted:
-            self._now = self._clock.now()
+            self._now, self._began = self._clock.now(), perf_counter()
         ticket.now = self._now
         if isinstance(request, LooseRequest):
             ticket.items = self._loose_items(ticket, request)
@@ -99,12 +101,13 @@ class Gateway:
         finally:
             self._flushing = False
         self._finish()
+        self.pace += _RECENT * ((perf_counter() - self._began) / len(tickets) - self.pace)
 
     def _score(self, tickets: Sequence[Ticket]) -> None:
         now, late = perf_counter(), list[Item]()
         groups: dict[Lane[Item] | None, list[Item]] = {}
         for ticket in tickets:
-            if ticket.deadline <= now:
+            if ticket.deadline <= now or ticket.gone:
                 late += ticket.items
                 continue
             lanes = ticket.endpoint.lanes

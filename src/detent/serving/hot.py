@@ -69,10 +69,11 @@ class Hot:
             self._seen = (endpoints.seen, endpoints.generation)
         return self._targets
 
-    def ask(self, target: Target, body: bytes, headers: Headers, done: Callable[[Reply], None]) -> None:
+    def ask(self, target: Target, body: bytes, headers: Headers, done: Callable[[Reply], None]) -> Ticket | None:
         """Answer a request; `body` is not compressed.
 
-        `done` is called once, now or in a later turn of the event loop.
+        `done` is called once, now or in a later turn of the event loop. What is returned is to be marked when the
+        sender hangs up; None for a request that was refused.
         """
         began, leave = perf_counter(), nothing
         self.in_flight += 1
@@ -82,7 +83,8 @@ class Hot:
             if _TIMEOUT in headers:
                 wanted = "whole milliseconds, such as 500"
                 seconds = min(seconds, _number(headers[_TIMEOUT], _TIMEOUT, wanted) / 1000)
-            leave = self._door.enter(endpoint, headers.get(_KEY), seconds, began, self.in_flight)
+            ahead = (self.in_flight - 1) * self._gateway.pace
+            leave = self._door.enter(endpoint, headers.get(_KEY), seconds, began, self.in_flight, ahead)
             if _VERSION in headers:
                 request = self._pinned(target, endpoint, body, headers)
             else:
@@ -116,6 +118,7 @@ class Hot:
                 endpoint, began + seconds, _request_id(headers) if _ID in headers or _TRACE in headers else "", answered
             )
             self._gateway.accept(ticket, request)
+            return ticket
         except Problem as problem:
             leave()
             self.in_flight -= 1
@@ -126,6 +129,7 @@ class Hot:
             LOG.exception("action=answer endpoint=%s", target.name[:200])
             leave()
             done(self.refuse(target, BUG, began, headers))
+        return None
 
     def _pinned(self, target: Target, endpoint: Endpoint, body: bytes, headers: Headers) -> Request | LooseRequest:
         """Read the rows of a caller who names the version that is to answer."""

@@ -34,6 +34,7 @@ STOPPED = Outcome(None, "the server is stopping", 0.0)
 T = TypeVar("T")  # whatever a row belongs to; handed back with its outcome
 Told = Callable[[Sequence[T], Sequence[Outcome]], None]
 Changed = Callable[[LoadedVersion, str], None]  # told the state of a version's breaker when it changes
+Gone = Callable[[T], bool]  # whether nobody waits any more for what a row belongs to
 
 
 @dataclass(slots=True)
@@ -58,12 +59,19 @@ class Lane(Generic[T]):
     """One version's queue. All methods are called on the event loop's thread."""
 
     def __init__(
-        self, version: LoadedVersion, told: Told[T], *, timeout: float = LONGEST_SECONDS, changed: Changed | None = None
+        self,
+        version: LoadedVersion,
+        told: Told[T],
+        *,
+        timeout: float = LONGEST_SECONDS,
+        changed: Changed | None = None,
+        gone: Gone[T] | None = None,
+        timer: Callable[[], float] = perf_counter,
     ) -> None:
-        """`timeout` (seconds): rows that would have to wait longer are not taken."""
-        self.version = version
+        """`timeout` (seconds): rows that would have to wait longer are not taken. `timer`: the breaker's seconds."""
+        self.version, self._timer = version, timer
         self.busy = False  # a call is under way in the thread, or the next one is scheduled
-        self._told, self._timeout, self._changed = told, timeout, changed
+        self._told, self._timeout, self._changed, self._gone = told, timeout, changed, gone
         self._breaker = Breaker()
         self._pace = version.pace
         self._per_row = version.pace.per_row
@@ -97,7 +105,7 @@ class Lane(Generic[T]):
     def ask(self, items: Sequence[T], rows: Sequence[Row], deadlines: Sequence[float]) -> None:
         """Score rows and tell each item's outcome: before this returns when the version is quick and idle."""
         if self._breaker.state != CLOSED:
-            tried = int(self._breaker.admits(perf_counter()))
+            tried = int(self._breaker.admits(self._timer()))
             self._short_circuit(items[tried:])
             items, rows, deadlines = items[:tried], rows[:tried], deadlines[:tried]
         elif self.busy and self.wait > _FULL * self._timeout:
@@ -188,11 +196,12 @@ class Lane(Generic[T]):
         self._next()
 
     def _take(self) -> list[_Waiting[T]]:
-        """Return the next batch without what is too late; nobody waits for that any more, so it is not computed."""
+        """Return the next batch without what is too late or whose sender has hung up: nobody waits for that."""
         now, batch, late = perf_counter(), [], []
         while self._waiting and len(batch) < self._pace.rows:
             one = self._waiting.popleft()
-            (batch if now < one.deadline else late).append(one)
+            waits = now < one.deadline and not (self._gone is not None and self._gone(one.item))
+            (batch if waits else late).append(one)
         self._tell(late, [LATE] * len(late))
         return batch
 
@@ -219,7 +228,7 @@ class Lane(Generic[T]):
         if good > 0:
             breaker.succeeded()
         else:
-            breaker.failed(perf_counter(), why)
+            breaker.failed(self._timer(), why)
         if breaker.state != before and self._changed is not None:
             self._changed(self.version, breaker.state)
 

@@ -22,6 +22,7 @@ from detent.serving.heads import END, Heads
 from detent.serving.hot import READ, Hot, Target
 from detent.serving.keys import Keys
 from detent.serving.problems import MEDIA_TYPE, Problem, render
+from detent.serving.tickets import Ticket
 
 MAX_HEADERS = 64 << 10  # bytes of a request line and its headers
 HEADER_SECONDS = 10.0  # from a request's first byte to the end of its headers
@@ -54,7 +55,7 @@ class _NoEvent:
 class _Pending:
     """A request on the short way. uvicorn takes it for one of its own and queues what comes next behind it."""
 
-    __slots__ = ("disconnected", "keep_alive", "reply", "response_complete")
+    __slots__ = ("disconnected", "keep_alive", "reply", "response_complete", "ticket")
     message_event = _NoEvent()
 
     def __init__(self, keep_alive: bool) -> None:
@@ -62,6 +63,7 @@ class _Pending:
         self.response_complete = False
         self.disconnected = False
         self.reply: Reply | None = None
+        self.ticket: Ticket | None = None
 
 
 class FastProtocol(HttpToolsProtocol):
@@ -105,6 +107,8 @@ class FastProtocol(HttpToolsProtocol):
         """Forget what nobody waits for any more."""
         for pending in self._waiting:
             pending.disconnected = True
+            if pending.ticket is not None:
+                pending.ticket.gone = True
         for timer in (self._timer, self._idle):
             if timer is not None:
                 timer.cancel()
@@ -238,7 +242,7 @@ class FastProtocol(HttpToolsProtocol):
         self.cycle = pending  # type: ignore[assignment]
         if len(self._waiting) > MAX_PIPELINED:
             self.flow.pause_reading()
-        self.hot.ask(target, body, headers, partial(self._reply, pending))
+        pending.ticket = self.hot.ask(target, body, headers, partial(self._reply, pending))
 
     def _keeps_alive(self) -> bool:
         if self.process.should_exit or not self.parser.should_keep_alive():

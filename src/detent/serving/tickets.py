@@ -30,6 +30,7 @@ class Ticket(msgspec.Struct):
     items: Sequence[Item] = ()
     open: int = 0  # rows without a final outcome
     unlogged: bool = False  # the log is full: this was answered, and it is not in there
+    gone: bool = False  # its sender has hung up: nobody waits for the answer
 
 
 class Item(msgspec.Struct):
@@ -44,3 +45,8 @@ class Item(msgspec.Struct):
     outcome: Outcome | None = None  # of the chosen version
     rescue: Outcome | None = None  # of the fallback, when it was asked
     rule: float | None = None  # the score that was set for rows that no version could answer
+
+
+def is_gone(item: Item) -> bool:
+    """Return whether the sender of a row has hung up."""
+    return item.ticket.gone

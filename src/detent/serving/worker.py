@@ -47,6 +47,7 @@ from detent.serving.routes import RoutePage
 from detent.serving.settings import WorkerSettings
 from detent.serving.shadows import Shadows
 from detent.serving.sockets import address_of
+from detent.serving.tickets import is_gone
 from detent.serving.triggers import RecordCall
 from detent.serving.versions import Versions
 from detent.store.clock import Clock, SystemClock, VirtualClock
@@ -106,7 +107,7 @@ class Worker:
             dict(settings.entity),
             settings.endpoints,
             scores=dict(settings.scores),
-            lane=partial(Lane, timeout=settings.timeout, changed=self._breaker_changed),
+            lane=partial(Lane, timeout=settings.timeout, changed=self._breaker_changed, gone=is_gone),
         )
         self._log = PredictionLog(
             places.segments(state),
