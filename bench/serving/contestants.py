@@ -12,7 +12,7 @@ from environments import python_of
 
 SERVERS = Path(__file__).parent / "servers"
 NAMES = [f"f{number}" for number in range(20)]
-Rows = Sequence[Sequence[float]]
+Rows = Sequence[Sequence[float | str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +29,7 @@ class Contestant:
     prepare: Callable[[Place], list[str]] | None = None  # a command that is run once before the start
     headers: tuple[tuple[str, str], ...] = ()
     main: bool = True  # False: a variant, measured in the closed loop of m1 only
+    mixed: bool = False  # takes rows of numbers and texts: measured in the closed loop of m2
 
     def payload(self, rows: Rows) -> bytes:
         return json.dumps(self.body(rows)).encode()
@@ -93,7 +94,7 @@ def _frame(rows: Rows) -> object:
 
 
 def _v2(rows: Rows) -> object:
-    data = [number for row in rows for number in row]
+    data = [value for row in rows for value in row]
     return {"inputs": [{"name": "x", "shape": [len(rows), len(NAMES)], "datatype": "FP32", "data": data}]}
 
 
@@ -103,7 +104,7 @@ _KEY = (("authorization", "Bearer dk_key1_bench"),)
 def _detent(name: str, mode: str, *, main: bool = False) -> Contestant:
     return Contestant(
         name=name, environment="detent", command=_script("gateway.py"), mode=mode, path="/v1/models/bench:predict",
-        body=_named, before='"score":', headers=() if mode == "bare" else _KEY, main=main,
+        body=_named, before='"score":', headers=() if mode == "bare" else _KEY, main=main, mixed=main,
     )  # fmt: skip
 
 
@@ -114,14 +115,14 @@ ALL = (
     ),
     Contestant(
         name="L0: echo + model", environment="raw", command=_script("raw.py"), mode="model", path="/predict",
-        body=_instances, before='"predictions":',
+        body=_instances, before='"predictions":', mixed=True,
     ),
     _detent("detent", "all", main=True),
     _detent("detent, no key, no log", "bare"),
     _detent("detent, fast path off", "asgi"),
     Contestant(
         name="FastAPI, async", environment="fastapi", command=_uvicorn("fastapi_app:app"), mode="async",
-        path="/predict", body=_instances, before='"predictions":',
+        path="/predict", body=_instances, before='"predictions":', mixed=True,
     ),
     Contestant(
         name="FastAPI, sync", environment="fastapi", command=_uvicorn("fastapi_app:app"), mode="sync",
@@ -129,7 +130,7 @@ ALL = (
     ),
     Contestant(
         name="KServe, V1", environment="kserve", command=_script("kserve_app.py"), path="/v1/models/bench:predict",
-        body=_instances, before='"predictions":',
+        body=_instances, before='"predictions":', mixed=True,
     ),
     Contestant(
         name="KServe, V2", environment="kserve", command=_script("kserve_app.py"), path="/v2/models/bench/infer",
@@ -149,7 +150,7 @@ ALL = (
     ),
     Contestant(
         name="LitServe", environment="litserve", command=_script("litserve_app.py"), path="/predict",
-        body=_instances, before='"predictions":',
+        body=_instances, before='"predictions":', mixed=True,
     ),
     Contestant(
         name="MLflow, tensor", environment="mlflow", command=_mlflow("tensor"), prepare=_save_mlflow,
@@ -157,7 +158,7 @@ ALL = (
     ),
     Contestant(
         name="MLflow, DataFrame", environment="mlflow", command=_mlflow("frame"), prepare=_save_mlflow,
-        path="/invocations", body=_frame, before='"y":', main=False,
+        path="/invocations", body=_frame, before='"y":', main=False, mixed=True,
     ),
     Contestant(
         name="BentoML, batchable", environment="bentoml", command=_bentoml, mode="batch", path="/predict",

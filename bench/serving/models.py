@@ -1,10 +1,12 @@
 """Make the models, in detent's environment: `python models.py FOLDER`. Each is made once.
 
     m1  LightGBM, 100 trees of 31 leaves, 20 numbers in, trained and exported by detent
+    m2  logistic regression behind imputation, scaling and one-hot columns, 12 numbers and 8 texts in, likewise
     m3  a net of 20, 512, 512 and 1 units; its weights are random, which costs as much time as others
 
 Of each there is a bundle (`bundle`; of m1 a second version `bundle2`), the same graph with one input `[n, 20]` for the
-others (`model.onnx`; detent makes that of it too when it loads), 200 rows, and the offline scores of both versions.
+others (`model.onnx`; detent makes that of it too when it loads; of m2 one input of numbers and one of texts), 200 rows,
+and the offline scores of both versions.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ import onnxruntime
 import polars as pl
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from onnx import TensorProto, helper, numpy_helper
+from sklearn.linear_model import LogisticRegression
 
 from detent.bundle import codec
 from detent.bundle.facts import ManifestFacts
@@ -32,26 +35,34 @@ from detent.bundle.sign import seal, sign, write_verdict
 from detent.records.check import Verdict
 from detent.records.profile import Profile
 from detent.records.signature import Field, Signature
-from detent.training import lightgbm
+from detent.training import lightgbm, sklearn
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 NAMES = tuple(f"f{number}" for number in range(20))
 WHEN = "2013-06-01T00:00:00.000000+00:00"
 ROWS = 200  # requests that differ
+NUMBERS = 12  # of the inputs of m2; the others are texts
+LEVELS = 10  # of each text
 
 
 def main(folder: Path) -> None:
-    rows = np.random.default_rng(0).normal(size=(20_000, len(NAMES)))
-    for model, versions in (("m1", ("bundle", "bundle2")), ("m3", ("bundle",))):
+    numbers = np.random.default_rng(0).normal(size=(20_000, len(NAMES)))
+    for model, versions in (("m1", ("bundle", "bundle2")), ("m2", ("bundle",)), ("m3", ("bundle",))):
         place = folder / model
         if (place / "rows.json").exists():
             continue
         shutil.rmtree(place, ignore_errors=True)
+        rows = mixed(numbers) if model == "m2" else numbers
         scores: list[list[float]] = []
         for number, name in enumerate(versions):
             bundle = place / name
             bundle.mkdir(parents=True)
-            make_trees(bundle, rows, seed=number) if model == "m1" else make_net(bundle, rows)
+            if model == "m1":
+                make_trees(bundle, rows, seed=number)
+            elif model == "m2":
+                make_mixed(bundle, rows)
+            else:
+                make_net(bundle, rows)
             finish(bundle)
             scores.append(offline(bundle / "model.onnx", rows[:ROWS]))
         (place / "model.onnx").write_bytes(for_others((place / "bundle" / "model.onnx").read_bytes()))
@@ -64,6 +75,25 @@ def make_trees(folder: Path, rows: np.ndarray, seed: int) -> None:
     label = (rows[:, 0] * rows[:, 1] + rows[:, 2] + noise > 0).astype(np.int64)
     frame = pl.DataFrame({**{name: rows[:, at] for at, name in enumerate(NAMES)}, "late": label})
     lightgbm(frame, label="late", n_estimators=100, num_leaves=31).save(folder)
+
+
+def mixed(numbers: np.ndarray) -> np.ndarray:
+    """Return rows whose last columns are texts such as "a7", from the same numbers."""
+    rows = numbers.astype(object)
+    for at in range(NUMBERS, len(NAMES)):
+        order = np.argsort(np.argsort(numbers[:, at])) * LEVELS // len(numbers)
+        rows[:, at] = [f"{chr(97 + at - NUMBERS)}{level}" for level in order]
+    return rows
+
+
+def make_mixed(folder: Path, rows: np.ndarray) -> None:
+    noise = np.random.default_rng(1).normal(size=len(rows))
+    label = (rows[:, 0].astype(float) + (rows[:, NUMBERS] == "a7") + noise > 0).astype(np.int64)
+    kinds = [float] * NUMBERS + [str] * (len(NAMES) - NUMBERS)
+    columns = {name: [kinds[at](value) for value in rows[:, at]] for at, name in enumerate(NAMES)}
+    sklearn(pl.DataFrame({**columns, "late": label}), estimator=LogisticRegression(max_iter=1_000), label="late").save(
+        folder
+    )
 
 
 def make_net(folder: Path, rows: np.ndarray) -> None:
@@ -112,23 +142,39 @@ def finish(folder: Path) -> None:
 def offline(path: Path, rows: np.ndarray) -> list[float]:
     """Return the scores of the exported graph, computed here and not by a server."""
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    data = rows.astype(np.float32)
-    inputs = [node.name for node in session.get_inputs()]
-    feed = {name: data[:, [NAMES.index(name)]] for name in inputs} if len(inputs) > 1 else {inputs[0]: data}
+    inputs = session.get_inputs()
+    if len(inputs) == 1:
+        feed = {inputs[0].name: rows.astype(np.float32)}
+    else:
+        feed = {one.name: rows[:, [NAMES.index(one.name)]].astype(_dtype(one.type)) for one in inputs}
     return np.asarray(session.run(None, feed)[0]).reshape(-1).astype(float).tolist()
 
 
 def for_others(model: bytes) -> bytes:
-    """Return the graph with one input `x`, all columns in one tensor, so nobody pays for twenty; output `y`."""
+    """Return the graph with all its numbers in one input `x`, so nobody pays for twenty, texts in `s`; output `y`."""
     graph = onnx.load_from_string(model).graph
-    inputs = [one.name for one in graph.input]
-    whole = onnx.load_from_string(with_one_block(model, inputs) if len(inputs) > 1 else model)
-    names = {whole.graph.input[0].name: "x", whole.graph.output[0].name: "y"}
+    texts = [one.name for one in graph.input if one.type.tensor_type.elem_type == TensorProto.STRING]
+    numbers = [one.name for one in graph.input if one.name not in texts]
+    whole = onnx.load_from_string(with_one_block(model, numbers) if len(numbers) > 1 else model)
+    block = next(one.name for one in whole.graph.input if one.name not in texts)
+    names = {block: "x", whole.graph.output[0].name: "y"}
     for node in whole.graph.node:
         node.input[:] = [names.get(name, name) for name in node.input]
         node.output[:] = [names.get(name, name) for name in node.output]
-    whole.graph.input[0].name, whole.graph.output[0].name = "x", "y"
+    whole.graph.output[0].name = "y"
+    width = len(numbers) if len(numbers) > 1 else len(NAMES)
+    taken = [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", width])]
+    if texts:
+        taken.append(helper.make_tensor_value_info("s", TensorProto.STRING, ["n", len(texts)]))
+        whole.graph.initializer.append(numpy_helper.from_array(np.ones(len(texts), dtype=np.int64), "one each"))
+        whole.graph.node.insert(0, helper.make_node("Split", ["s", "one each"], texts, axis=1))
+    del whole.graph.input[:]
+    whole.graph.input.extend(taken)
     return whole.SerializeToString()
+
+
+def _dtype(kind: str) -> type:
+    return object if kind == "tensor(string)" else np.float32
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ class Questions:
 
     def __init__(self, contestant: Contestant, model: Path, rows: int = 1) -> None:
         self.contestant = contestant
-        known: list[list[float]] = json.loads((model / "rows.json").read_text())
+        known: list[list[float | str]] = json.loads((model / "rows.json").read_text())
         self.scores: list[list[float]] = json.loads((model / "scores.json").read_text())  # of each version
         self.bodies = [contestant.payload((known[at:] + known)[:rows]) for at in range(len(known))]
         self.pattern = re.compile(re.escape(contestant.before) + NUMBER)

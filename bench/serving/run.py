@@ -33,7 +33,7 @@ from server import Server, ServerError, running
 from swaps import Kills, Swaps
 
 PARTS = ("closed", "open", "swaps")
-QUICK_M3 = {"raw", "detent", "fastapi"}
+QUICK = {"raw", "detent", "fastapi"}  # whose m2 and m3 a quick run measures
 
 
 def main() -> None:
@@ -65,7 +65,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--cache", type=Path, default=Path(".bench/serving"), help="folder for all that is made")
     parser.add_argument("--tools", type=listed, default=[], help="only these environments, such as detent,raw,fastapi")
     parser.add_argument("--parts", type=listed, default=list(PARTS), help=f"of {','.join(PARTS)}")
-    parser.add_argument("--models", type=listed, default=["m1", "m3"])
+    parser.add_argument("--models", type=listed, default=["m1", "m2", "m3"])
     parser.add_argument("--connections", type=lambda text: [*map(int, text.split(","))], default=[1, 16, 64])
     parser.add_argument("--seconds", type=float, default=10.0, help="of each point")
     parser.add_argument("--repeats", type=int, default=3)
@@ -98,12 +98,15 @@ class Bench:
         for repeat in range(self.options.repeats):
             for model in self.options.models:
                 for contestant in self.taking_part:
-                    # Variants show what a setting costs; that is seen with one model.
-                    few = contestant.main and (not self.options.quick or contestant.environment in QUICK_M3)
-                    if few or model == "m1":
+                    if self._takes(contestant, model):
                         self._life(contestant, model, repeat)
         if "swaps" in self.options.parts:
             self._swaps()
+
+    def _takes(self, contestant: Contestant, model: str) -> bool:
+        """Variants show what a setting costs; that is seen with one model."""
+        few = not self.options.quick or contestant.environment in QUICK
+        return model == "m1" or (few and (contestant.mixed if model == "m2" else contestant.main))
 
     def _life(self, contestant: Contestant, model: str, repeat: int) -> None:
         key = (contestant.name, model, repeat)

@@ -13,7 +13,11 @@ from results import Life, Results
 from swaps import Kills, Swaps, told
 
 BEGIN, END = "<!-- bench/serving begin -->", "<!-- bench/serving end -->"
-MODELS = {"m1": "100 trees of 31 leaves, 20 numbers", "m3": "net of 20, 512, 512 and 1 units"}
+MODELS = {
+    "m1": "100 trees of 31 leaves, 20 numbers",
+    "m2": "logistic regression behind one-hot columns, 12 numbers and 8 texts",
+    "m3": "net of 20, 512, 512 and 1 units",
+}
 Point = TypeVar("Point", Closed, Open)
 FLOOR, OURS = "L0: echo + model", "detent"
 

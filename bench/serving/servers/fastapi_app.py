@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 from pydantic import BaseModel
-from session import MODE, Scorer
+from session import MODE, Scorer, Value
 
 
 class Rows(BaseModel):
-    instances: list[list[float]]
+    instances: list[list[Value]]
 
 
 class Scores(BaseModel):

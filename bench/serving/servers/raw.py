@@ -7,13 +7,13 @@ import asyncio
 import httptools
 import msgspec
 import uvloop
-from session import MODE, PORT, Scorer
+from session import MODE, PORT, Scorer, Value
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b"
 
 
 class Rows(msgspec.Struct):
-    instances: list[list[float]]
+    instances: list[list[Value]]
 
 
 READ = msgspec.json.Decoder(Rows).decode

@@ -20,6 +20,11 @@ def open_session() -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(MODEL / "model.onnx", options, providers=["CPUExecutionProvider"])
 
 
+MIXED = MODEL.name == "m2"  # rows are numbers and then texts
+NUMBERS = 12
+Value = float | str if MIXED else float
+
+
 class Scorer:
     """Rows in, scores out."""
 
@@ -27,4 +32,11 @@ class Scorer:
         self._run = open_session().run
 
     def __call__(self, rows: list[list[float]] | np.ndarray) -> np.ndarray:
-        return self._run(["y"], {"x": np.asarray(rows, dtype=np.float32)})[0][:, 0]
+        if MIXED:
+            feed = {
+                "x": np.array([row[:NUMBERS] for row in rows], dtype=np.float32),
+                "s": np.array([row[NUMBERS:] for row in rows], dtype=object),
+            }
+        else:
+            feed = {"x": np.asarray(rows, dtype=np.float32)}
+        return self._run(["y"], feed)[0][:, 0]
