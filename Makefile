@@ -7,7 +7,7 @@ BIN := .venv/bin
 unexport PYTHONDONTWRITEBYTECODE
 unexport PYTHONPATH
 
-.PHONY: help demo up test test-slow bench-pipeline bench-serving check lock clean
+.PHONY: help demo up test test-slow bench-monitor bench-pipeline bench-serving check lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -38,6 +38,9 @@ test-slow: .venv/.installed-dev ## full enumerations, and tests against other to
 
 bench-serving: ## the gateway side by side with seven servers, more than an hour; writes docs/benchmarks.md
 	$(PYTHON) bench/serving/run.py --cache .bench/serving --write docs/benchmarks.md
+
+bench-monitor: .venv/.installed-dev ## monitoring side by side with Evidently, NannyML, river and whylogs, about an hour; writes docs/benchmarks.md
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 POLARS_MAX_THREADS=1 $(BIN)/python bench/monitor/run.py --cache .bench/monitor --write docs/benchmarks.md
 
 bench-pipeline: ## pipelines side by side with six other tools, hours; writes docs/benchmarks.md
 	$(PYTHON) bench/pipeline/run.py --cache .bench/pipeline --write docs/benchmarks.md

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from detent.store.database import Database, open_database
 from detent.store.migrate import migrate
+
+if TYPE_CHECKING:
+    from databases import Databases
+    from postgres_server import Server
+
+# How long an example takes says something about the machine, not about the code.
+settings.register_profile("detent", deadline=None)
+settings.load_profile("detent")
 
 
 @pytest.fixture
@@ -23,3 +34,23 @@ def db(tmp_path: Path) -> Database:
     database = open_database(tmp_path / "detent.db")
     migrate(database, ["detent.store"])
     return database
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Server]:
+    """A PostgreSQL that all tests share; one that is stopped by a test is that test's own."""
+    from databases import running_server
+
+    with running_server() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def databases(request: pytest.FixtureRequest) -> Iterator[Databases]:
+    """What opens databases, once of each kind."""
+    from databases import Databases
+
+    server = None if request.param == "sqlite" else request.getfixturevalue("postgres_server")
+    opener = Databases(request.param, server)
+    yield opener
+    opener.close()

@@ -6,11 +6,13 @@ import os
 import pwd
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from importlib.metadata import files
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import psycopg
 import pytest
@@ -26,20 +28,25 @@ class Server:
         self._log = folder / "log"
         self._user: dict[str, Any] = {}
         binaries = _binaries()
-        self.address = f"host={folder} user=detent dbname=postgres"
+        self.port = _free_port()
+        self.address = f"postgresql://detent@/postgres?host={quote(str(folder), safe='')}&port={self.port}"
         if os.geteuid() == 0:  # PostgreSQL refuses to run as root, and root's folders are closed to everybody else
             nobody = pwd.getpwnam("nobody")
             self._user = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
             os.chown(folder, nobody.pw_uid, nobody.pw_gid)
             binaries = _copy(binaries, folder / "software")
         data = folder / "data"
-        self._run(binaries / "initdb", "-D", data, "-U", "detent", "-A", "trust", "-E", "UTF8", "--locale=C", "-N")
-        options = ("-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=8")
+        auth = ("--auth-local=trust", "--auth-host=scram-sha-256")  # only through the socket without a password
+        self._run(binaries / "initdb", "-D", data, "-U", "detent", *auth, "-E", "UTF8", "--locale=C", "-N")
+        settings = (f"listen_addresses=127.0.0.1,port={self.port},fsync=off,max_connections=100").split(",")
+        options = [word for setting in settings for word in ("-c", setting)]
+        self._command = [str(word) for word in (binaries / "postgres", "-D", data, "-k", folder, *options)]
+        self.start()
+
+    def start(self) -> None:
+        """Begin to serve; `wait` returns when it does."""
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [binaries / "postgres", "-D", data, "-k", folder, *options],
-                stdout=log, stderr=log, cwd="/", **self._user,
-            )  # fmt: skip
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=log, cwd="/", **self._user)
 
     def wait(self, seconds: float = 60.0) -> None:
         """Return as soon as it answers."""
@@ -68,6 +75,12 @@ class Server:
         done = subprocess.run(words, capture_output=True, text=True, cwd="/", timeout=120, check=False, **self._user)
         if done.returncode:
             pytest.fail(f"PostgreSQL can't be set up: {done.stdout}{done.stderr}", pytrace=False)
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
 
 
 def _binaries() -> Path:

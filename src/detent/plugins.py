@@ -40,6 +40,14 @@ TABLE: dict[str, dict[str, str]] = {
         "overlap": "detent.gate.checks.overlap:Overlap",
         "baseline": "detent.gate.checks.baseline:Baseline",
         "provenance": "detent.gate.checks.provenance:Provenance",
+        "memory": "detent.gate.checks.memory:Memory",
+        "cost": "detent.gate.checks.cost:Cost",
+        "touch": "detent.gate.checks.touch:TouchingRows",
+        "permuted": "detent.gate.checks.permuted:PermutedControl",
+        "custom": "detent.gate.checks.custom:Custom",
+        "robustness": "detent.gate.checks.robustness:Robustness",
+        "monotone": "detent.gate.checks.moved:Monotone",
+        "invariant": "detent.gate.checks.moved:Invariant",
     },
     "detector": {
         "ks": "detent.monitor.detectors.ks:Ks",
@@ -98,6 +106,7 @@ TABLE: dict[str, dict[str, str]] = {
 EXTRAS = {
     "matplotlib": "report",
     "mlflow": "ui",
+    "psycopg": "postgres",
     "river": "drift",
     "ray": "ray",
     "s3fs": "s3",

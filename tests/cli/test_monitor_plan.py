@@ -48,4 +48,5 @@ def test_a_project_without_a_model_says_what_to_do(tmp_path):
     assert "no version to watch" in str(refused.exception)
     shown = runner.invoke(cli, ["-C", str(tmp_path / "shop"), "monitor", "show", "--since", "7d"])
     assert shown.output == "nothing that matters was found in the last 7d\n"
-    assert runner.invoke(cli, ["-C", str(tmp_path / "shop"), "monitor", "show", "--since", "soon"]).exit_code == 2
+    for wrong in (["show", "--since", "soon"], ["show", "--since", "9999999d"], ["plan", "--rows", "nan"]):
+        assert runner.invoke(cli, ["-C", str(tmp_path / "shop"), "monitor", *wrong]).exit_code == 2

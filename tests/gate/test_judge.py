@@ -248,10 +248,14 @@ def test_every_kind_of_check_keeps_the_protocol_and_never_passes_empty_evidence(
     text = {
         "versus": POLICY[1], "gap": POLICY[2], "threshold": POLICY[0], "each": check("each(roc_auc, by=origin) >= 0.5"),
         "worst": check("worst(roc_auc, by=origin) >= 0.5"), "fairness": check("parity(by=origin) <= 0.5"),
+        "robustness": check("robustness(roc_auc, missing=x0) <= 0.5"), "monotone": check("monotone(x0, up) <= 1%"),
+        "invariant": check("invariant(origin) <= 1%"), "touch": check("overlap(near) <= 1%"),
+        "permuted": check("permuted(roc_auc) <= 0.6"), "memory": check("memory <= 1GB"), "cost": check("cost <= 1"),
+        "custom": check("check(own.py:yes)"),
     }  # fmt: skip
     always = {line.kind: line for line in ALWAYS_ON}
     line = text.get(kind) or always[kind]
-    assert _judge(evidence(0), [line]).results[0].decision == "inconclusive"
+    assert _judge(evidence(0, own={"own.py:yes": lambda: True}), [line]).results[0].decision == "inconclusive"
 
 
 def test_evidence_is_left_as_it_was() -> None:

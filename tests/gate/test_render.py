@@ -7,12 +7,11 @@ import json
 from dataclasses import replace
 
 import msgspec
-import numpy as np
 import pytest
 from rich.console import Console
 
 from detent.gate.judge import judge
-from detent.gate.render import conclusion, table, to_json, to_markdown
+from detent.gate.render import conclusion, table, to_json
 from detent.records.check import Verdict
 
 from .builders import BINDING, NOW, check, evidence
@@ -55,15 +54,6 @@ def test_square_brackets_are_text_not_markup(verdict: Verdict) -> None:
     reason = "see [bold]row 3[/bold]"
     results = (replace(verdict.results[0], reason=reason), *verdict.results[1:])
     assert reason in _shown(replace(verdict, results=results), 100)
-
-
-def test_markdown_has_one_row_per_check_and_ends_with_the_verdict() -> None:
-    rejected = judge(POLICY, evidence(score=np.full(1000, 0.2)), binding=BINDING, now=NOW)
-    lines = to_markdown(rejected).splitlines()
-    assert sum(line.startswith("| `") for line in lines) == len(rejected.results)
-    assert "**reject**" in lines[2]
-    assert lines[-1] == f"**{conclusion(rejected)}**"
-    assert conclusion(rejected).startswith("Rejected: ")
 
 
 def test_json_holds_everything_and_comes_back_equal(verdict: Verdict) -> None:

@@ -105,6 +105,31 @@ def test_a_version_of_ours_that_made_it_worse_is_rolled_back_on_the_proof_of_the
     assert not flight.taken(ws.db, ws.model, ws.now())
 
 
+def test_a_decision_to_go_back_outlives_the_controller_that_took_it(ws, crew):
+    served_badly(ws)
+    passed = act.ask(ws, gather(ws, [finding(ws)]))  # and the controller is killed
+    assert passed.decision.action == "roll_back"
+    assert champion_version(ws).number == 2
+    turn(ws, [], crew.hands())
+    assert champion_version(ws).number == 1
+    fell = next(ledger.read(ws.db, kind="version.fell_back")).payload
+    assert (fell["from"], fell["to"], fell["decision"]) == (2, 1, passed.number)
+    turn(ws, [], crew.hands())
+    assert kinds(ws).count("version.fell_back") == 1
+
+
+def test_nothing_goes_back_when_another_version_took_over_since_the_decision(ws, crew):
+    served_badly(ws)
+    act.ask(ws, gather(ws, [finding(ws)]))
+    promote(ws, 1)
+    turn(ws, [], crew.hands())
+    assert champion_version(ws).number == 1
+    assert any("version 2 does not answer any more" in line for line in crew.told)
+    told = len(crew.told)
+    turn(ws, [], crew.hands())
+    assert len(crew.told) == told
+
+
 def test_a_version_that_answers_like_the_one_before_stays_and_a_training_is_asked_for(ws, crew):
     served_badly(ws, bad=False)
     decision = turn(ws, [finding(ws)], crew.hands())

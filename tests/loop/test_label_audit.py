@@ -68,7 +68,7 @@ def test_what_was_said_is_not_asked_again(answered: Workspace) -> None:
     assert labels_of(answered.db, pl.Series([first]))["label"].to_list() == [0.0]
 
 
-@pytest.mark.parametrize(("id_", "value"), [("nobody", 1.0), (f"{3:040x}", 0.5)])
+@pytest.mark.parametrize(("id_", "value"), [("nobody", 1.0), (f"{3:040x}", 0.5), (f"{3:040x}", float("nan"))])
 def test_what_is_no_label_is_refused(answered: Workspace, id_: str, value: float) -> None:
     with pytest.raises(DetentError):
         set_label(answered, id_, value)

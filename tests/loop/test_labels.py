@@ -114,6 +114,16 @@ def test_a_label_before_its_prediction_waits_for_it(feed: Feed) -> None:
     assert orphans.count(feed.ws.db) == 0
 
 
+def test_a_newer_label_that_comes_while_an_older_one_finds_its_prediction_keeps_waiting(feed: Feed) -> None:
+    rows = pl.DataFrame({"name": ["x"], "value": [1.0], "at": [feed.start]})
+    newer = rows.with_columns(value=pl.lit(0.0), at=pl.col("at") + HOUR)
+    with feed.ws.db.transaction() as tx:
+        for one in (rows, newer):  # the second one is written by another process after the first one was read
+            orphans.keep(tx, one, field="id", arrived=feed.start, source="file")
+        orphans.adopt(tx, rows.with_columns(field=pl.lit("id")))
+    assert orphans.waiting(feed.ws.db)["value"].to_list() == [0.0]
+
+
 def test_labels_of_nobody_are_forgotten_in_the_end(feed: Feed) -> None:
     feed.write([("no such order", 1.0, 0.0)])
     feed.collect(0.5)

@@ -242,6 +242,8 @@ def test_gauges_say_the_state_and_are_shown_with_the_counters(days: Days) -> Non
     (stamp,) = re.findall(r"^detent_monitor_last_window_timestamp_seconds\{.*\} (\S+)$", text, re.MULTILINE)
     assert float(stamp) == end.timestamp()
     assert exposition(counter_files(days.ws.state)).decode().endswith(text)
+    days.window()
+    assert "detent_drift_effect{" not in write_gauges(days.ws).decode()  # what came back is not shown any more
 
 
 def test_the_commands_print_write_and_test(days: Days, tmp_path: Path) -> None:
@@ -255,6 +257,9 @@ def test_the_commands_print_write_and_test(days: Days, tmp_path: Path) -> None:
     run.invoke(monitor_report.report, ["--html", str(page)], obj=folder, catch_exceptions=False)
     assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
     assert "Data drifts" in run.invoke(monitor_report.incident, [], obj=folder, catch_exceptions=False).output
+    for span in ("soon", "9999999d", "999999999999999d"):
+        refused = run.invoke(monitor_report.report, ["--since", span], obj=folder, catch_exceptions=False)
+        assert refused.exit_code == 2
     tested = run.invoke(monitor_report.channels, ["--test"], obj=folder, catch_exceptions=False)
     assert (tested.exit_code, "taken" in tested.output) == (0, True)
     assert "DetentMonitorStale" in run.invoke(monitor_report.rules, []).output

@@ -40,11 +40,10 @@ class Broken:
 
 
 @pytest.fixture
-def db(tmp_path):
-    database = open_database(tmp_path / "detent.db")
+def db(databases, tmp_path):
+    database = databases.open(tmp_path / "detent.db")
     migrate(database, ["detent.store", "detent.monitor"])
-    yield database
-    database.close()
+    return database
 
 
 def put(db, *alerts, channels=("log",)):
@@ -160,7 +159,7 @@ def test_the_news_that_alerts_do_not_arrive_is_not_told_of_itself(db):
     assert len(alerts(db, "flights")) == 1
 
 
-def test_two_deliverers_send_each_alert_once(db, tmp_path):
+def test_two_deliverers_send_each_alert_once(db, databases, tmp_path):
     got, gate = [], threading.Barrier(2)
 
     class Slow:
@@ -169,7 +168,7 @@ def test_two_deliverers_send_each_alert_once(db, tmp_path):
             time.sleep(0.001)
 
     put(db, *(replace(ALERT, key=f"drift:{n}") for n in range(40)))
-    other = open_database(tmp_path / "detent.db")
+    other = databases.open(tmp_path / "detent.db")
 
     def run(database):
         gate.wait()
@@ -180,7 +179,6 @@ def test_two_deliverers_send_each_alert_once(db, tmp_path):
         thread.start()
     for thread in threads:
         thread.join()
-    other.close()
     assert sorted(got) == sorted(f"drift:{n}" for n in range(40))
     assert pending(db) == []
 

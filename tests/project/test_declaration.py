@@ -111,7 +111,7 @@ def test_the_policy_digest_follows_the_gate_and_not_its_layout(tmp_path: Path) -
         ("latency_p99 <= 20ms", "latency_p99 <= 20MB", 13, 22, "one of us, ms, s"),
         ("latency_p99 <= 20ms", "latency_p99 <= 20%", 13, 22, "the unit `%` does not fit"),
         ("latency_p99 <= 20ms", "latency_p99 >= 20ms", 13, 17, "write `latency_p99 <= 20ms`"),
-        ("latency_p99 <= 20ms", "latency_p99 <= champion", 13, 5, "a fixed limit only"),
+        ("latency_p99 <= 20ms", "leakage <= champion", 13, 5, "a fixed limit only"),
         ("size <= 50MB", "size <= 50ms", 14, 15, "one of B, kB"),
         ("size <= 50MB", "size <= 50%", 14, 15, "such as 50MB"),
         ("size <= 50MB", "size > 50MB", 14, 10, "write `size <= 50MB`"),

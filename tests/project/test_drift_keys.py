@@ -25,12 +25,12 @@ def test_every_key_is_read(tmp_path):
     plan = drift(
         tmp_path,
         "false_alarms: 2/week, scales: [7, 1], correction: by, warn: {psi: 0.2, nulls: 5%}, "
-        "seasonal: off, slices: [origin], keep_rows: 0",
+        "seasonal: off, slices: [origin], keep_rows: 0, embeddings: [text_]",
     )
     assert plan.false_alarms == pytest.approx(2 * 30 / 7)
     assert (plan.scales, plan.correction, plan.seasonal) == ((1, 7), "by", "off")
     assert (plan.psi, plan.wasserstein, plan.nulls) == (0.2, 0.1, 0.05)
-    assert (plan.slices, plan.keep_rows) == (("origin",), 0)
+    assert (plan.slices, plan.keep_rows, plan.embeddings) == (("origin",), 0, ("text_",))
 
 
 def test_a_null_is_the_default(tmp_path):
@@ -44,6 +44,9 @@ def test_a_null_is_the_default(tmp_path):
         ("false_alarms: seldom", "no rate"),
         ("warn: {psi: 0}", "any size"),
         ("warn: {ks: 0.1}", "no key"),
+        ("window: 0h", "whole hours"),
+        ("window: 90m", "whole hours"),
+        ("window: 99999999999999d", "longer than any time"),
         ("scales: [0]", "out of range"),
         ("scales: [1.5]", "no whole number"),
         ("correction: holm", "not known"),

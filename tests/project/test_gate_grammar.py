@@ -140,9 +140,9 @@ def test_the_policy_digest_covers_all_of_the_section_and_the_meaning_of_its_lang
     checks = (parse_check("roc_auc >= 0.65", 1),)
     others = [GatePlan(alpha=0.01), GatePlan(cluster="a"), GatePlan(expect=(("a", ("b",)),)), GatePlan(min_slice=50)]
     plans = [GatePlan(), *others]
-    assert len({policy_digest(checks, plan) for plan in plans}) == 5
+    assert len({policy_digest(checks, plan, Path()) for plan in plans}) == 5
     # Of language 1, in which a line without `at NN%` was decided by the estimate: such a verdict stands no more.
-    assert policy_digest(checks, GatePlan()) != digest_of([check.text for check in checks])
+    assert policy_digest(checks, GatePlan(), Path()) != digest_of([check.text for check in checks])
 
 
 def test_the_target_may_say_what_rows_belong_together(tmp_path: Path) -> None:

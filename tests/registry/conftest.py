@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from detent.store.database import Database, open_database
+from databases import Databases
+from detent.store.database import Database
 from detent.store.migrate import migrate
 
 
 @pytest.fixture
-def db(tmp_path: Path) -> Database:
-    database = open_database(tmp_path / "detent.db")
+def db(databases: Databases, tmp_path: Path) -> Database:
+    database = databases.open(tmp_path / "detent.db")
     migrate(database, ["detent.store", "detent.registry"])
     return database

@@ -4,6 +4,7 @@ import sqlite3
 from dataclasses import replace
 from datetime import datetime
 
+import psycopg
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -126,5 +127,5 @@ def test_a_failed_transaction_leaves_no_version_and_no_event(db: Database, now: 
 
 def test_the_database_itself_refuses_a_second_row_for_one_number(db: Database, now: datetime) -> None:
     register(db, now, "a")
-    with pytest.raises(sqlite3.IntegrityError), db.transaction() as tx:
+    with pytest.raises((sqlite3.IntegrityError, psycopg.IntegrityError)), db.transaction() as tx:
         tx.execute("INSERT INTO versions VALUES ('risk', 1, 'z', 'v', 'r', 'o', 't')")

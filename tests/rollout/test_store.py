@@ -3,6 +3,7 @@ from __future__ import annotations
 import sqlite3
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 import pytest
 
 from detent.errors import RefusedError
@@ -24,7 +25,6 @@ from detent.rollout import (
 )
 from detent.rollout.store import extend, freeze_slower
 from detent.store import ledger
-from detent.store.database import open_database
 from detent.store.migrate import migrate
 
 T0 = datetime(2013, 3, 1, tzinfo=UTC)
@@ -38,11 +38,10 @@ PLAN = RolloutPlan(
 
 
 @pytest.fixture
-def db(tmp_path):
-    database = open_database(tmp_path / "detent.db")
+def db(databases, tmp_path):
+    database = databases.open(tmp_path / "detent.db")
     migrate(database, ["detent.store", "detent.rollout"])
-    yield database
-    database.close()
+    return database
 
 
 def start(db, candidate=2, champion=1, endpoint="flights", now=T0, **more):
@@ -79,7 +78,7 @@ def test_a_second_rollout_on_the_same_endpoint_is_refused(db):
 
 def test_even_plain_sql_can_not_start_a_second_rollout(db):
     rollout = start(db)
-    with pytest.raises(sqlite3.IntegrityError), db.transaction() as tx:
+    with pytest.raises((sqlite3.IntegrityError, psycopg.IntegrityError)), db.transaction() as tx:
         tx.execute(
             "INSERT INTO rollouts SELECT 'x', model, endpoint, candidate, champion, stage, stage_since, started_at, "
             "state, reason, kind, arms, slow, slower FROM rollouts WHERE id = :id",

@@ -3,8 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from detent.statistics.kernel import mmd, projections
-from detent.statistics.ranks import rank_sum
+from detent.statistics.kernel import mmd
 
 
 def clouds(seed, rows, dimensions, *, shift=0.0, other=None):
@@ -32,7 +31,8 @@ def test_the_level_is_kept_without_drift():
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_the_level_is_kept_at_three_hundred_rows_of_thirty_two_dimensions():
-    rejected = [mmd(*clouds(seed, 300, 32), seed=seed).p_value <= 0.05 for seed in range(600)]
+    # Of 4,000 pairs of 100 rows 5.2 % were rejected; of one lot of 600 pairs between 3 and 7 % are, 98 times of 100.
+    rejected = [mmd(*clouds(100_000 + seed, 300, 32), seed=7_000_000 + seed).p_value <= 0.05 for seed in range(600)]
     assert 0.03 <= np.mean(rejected) <= 0.07
 
 
@@ -57,15 +57,3 @@ def test_nothing_to_compare_is_a_defined_answer():
     assert mmd(same, same, seed=0).p_value == 1
     with pytest.raises(ValueError, match="same length"):
         mmd(a, b[:, :2], seed=0)
-
-
-def test_a_shift_shows_in_some_projection():
-    a, b = clouds(4, 400, 32)
-    b[:, 0] += 1.5
-    directions = projections(32, count=16, seed=1)
-    assert np.linalg.norm(directions, axis=0) == pytest.approx(np.ones(16))
-    p_values = []
-    for one, other in zip((a @ directions).T, (b @ directions).T, strict=True):
-        edges = np.quantile(one, np.arange(1, 64) / 64)
-        p_values.append(rank_sum(*(np.bincount(np.searchsorted(edges, x), minlength=64) for x in (one, other))).p_value)
-    assert min(p_values) * 16 < 0.01

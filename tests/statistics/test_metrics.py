@@ -87,6 +87,16 @@ def test_percentage_errors_are_those_of_their_definitions() -> None:
         METRICS["wape"].compute(np.zeros(3), score)
 
 
+def test_the_pinball_loss_is_least_at_the_quantile_and_counts_either_side_by_its_weight() -> None:
+    assert METRICS["pinball@0.9"].compute(np.array([10.0, 10.0]), np.array([8.0, 11.0])) == pytest.approx(
+        (0.9 * 2 + 0.1 * 1) / 2
+    )
+    y = np.random.default_rng(0).normal(size=20_000)
+    best = {answer: METRICS["pinball@0.9"].compute(y, np.full(y.size, answer)) for answer in (0.8, 1.2816, 1.8)}
+    assert min(best, key=lambda answer: best[answer]) == 1.2816
+    assert METRICS["pinball@0.5"].compute(y, np.zeros(y.size)) == pytest.approx(np.abs(y).mean() / 2)
+
+
 @pytest.mark.parametrize("name", ["roc_auc", "average_precision"])
 def test_one_class_only_is_an_error_that_names_the_label(name: str) -> None:
     with pytest.raises(ValueError, match=r"no (row is positive|value: all 3 labels are 0)") as caught:

@@ -11,6 +11,10 @@ from typing import Any
 
 import pytest
 
+from databases import Databases
+from detent.store.database import Database
+from detent.store.migrate import migrate
+
 
 class S3:
     """moto's S3 server on a port of its own. `fault` may answer a request in its place: (environ, start) -> body."""
@@ -60,6 +64,14 @@ def s3_server() -> Iterator[S3]:
 def s3(s3_server: S3) -> Iterator[S3]:
     yield s3_server
     s3_server.fault = None
+
+
+@pytest.fixture
+def db(databases: Databases, tmp_path: Path) -> Database:
+    """A fresh database with the ledger, once of each kind."""
+    database = databases.open(tmp_path / "detent.db")
+    migrate(database, ["detent.store"])
+    return database
 
 
 @pytest.fixture

@@ -3,104 +3,43 @@
 from __future__ import annotations
 
 import re
-import shutil
 import sqlite3
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
-from psycopg.rows import dict_row
 
+from databases import schema_of
 from detent.loop.workspace import ROOMS
 from detent.store import ledger
-from detent.store.database import Database, Row, Transaction, open_database
+from detent.store.database import Database, open_database
 from detent.store.migrate import migrate
+from detent.store.postgres.database import PostgresDatabase
+from detent.store.postgres.statements import positional
 from detent.store.queries import load_queries
 from postgres_server import Server
 
-_PARAMETER = re.compile(r"--[^\n]*|'(?:[^']|'')*'|:([a-z_]\w*)")
 VALUES = {"text": ("x", "y"), "bigint": (1, 2), "integer": (1, 2), "double precision": (0.5, 1.5)}
 STATEMENTS = [(room, name) for room in ROOMS for name in load_queries(room)]
 
 
-class PostgresDatabase:
-    """The Database port on PostgreSQL, as far as rooms need it."""
-
-    def __init__(self, address: str) -> None:
-        self.connection = psycopg.connect(address, autocommit=True, prepare_threshold=None)
-        self.path = Path("postgres")
-
-    @contextmanager
-    def transaction(self) -> Iterator[Transaction]:
-        with self.connection.transaction():
-            yield self
-
-    def execute(self, sql: str, **values: Any) -> int:
-        return self._cursor(sql, values).rowcount
-
-    def after_commit(self, name: str, action: Any) -> None:
-        raise AssertionError("these tests have nothing to do after a commit")
-
-    def rows(self, sql: str, **values: Any) -> list[Row]:
-        return self._cursor(sql, values).fetchall()
-
-    def row(self, sql: str, **values: Any) -> Row | None:
-        return self._cursor(sql, values).fetchone()
-
-    def close(self) -> None:
-        self.connection.close()
-
-    def _cursor(self, sql: str, values: dict[str, Any]) -> Any:
-        text, names = positional(sql)
-        return psycopg.RawCursor(self.connection, row_factory=dict_row).execute(
-            text.encode(), [values[name] for name in names]
-        )
-
-    def types(self, sql: str) -> list[str]:
-        """Return the types that PostgreSQL gives to a statement's parameters."""
-        self.execute(f"PREPARE statement AS {positional(sql)[0]}")
-        known = self.rows("SELECT CAST(parameter_types AS text[]) AS types FROM pg_prepared_statements")
-        self.execute("DEALLOCATE statement")
-        return known[0]["types"]
-
-
-def positional(sql: str) -> tuple[str, list[str]]:
-    """Return a statement with `$1`, `$2` instead of `:name`, and the names in that order."""
-    names: list[str] = []
-
-    def number(match: re.Match[str]) -> str:
-        name = match[1]
-        if name is None:
-            return match[0]
-        if name not in names:
-            names.append(name)
-        return f"${names.index(name) + 1}"
-
-    return _PARAMETER.sub(number, sql), names
+def types_of(db: PostgresDatabase, sql: str) -> list[str]:
+    """Return the types that PostgreSQL gives to a statement's parameters."""
+    with db.transaction() as tx:
+        tx.execute(f"PREPARE statement AS {positional(sql)[0].decode()}")
+        known = tx.rows("SELECT CAST(parameter_types AS text[]) AS types FROM pg_prepared_statements")
+        tx.execute("DEALLOCATE statement")
+    return known[0]["types"]
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    folder = Path(tempfile.mkdtemp(prefix="pg-"))  # short: the path of a socket has at most 107 bytes
-    started = None
-    try:
-        started = Server(folder)
-        started.wait()
-        yield started
-    finally:
-        if started is not None:
-            started.stop()
-        shutil.rmtree(folder)
-
-
-@pytest.fixture(scope="module")
-def postgres(server: Server) -> Iterator[PostgresDatabase]:
+def postgres(postgres_server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresDatabase]:
     """An empty database that has every room's tables."""
-    database = PostgresDatabase(server.address)
+    path = tmp_path_factory.mktemp("postgres") / "detent.db"
+    address = schema_of(postgres_server, path)
+    database = PostgresDatabase(path, lambda: address)
     migrate(database, ROOMS)
     yield database
     database.close()
@@ -121,14 +60,14 @@ def test_the_schema_of_every_room_is_applied_once(postgres: PostgresDatabase) ->
 def test_a_statement_is_understood_with_types_from_the_statement_alone(
     postgres: PostgresDatabase, room: str, name: str
 ) -> None:
-    assert set(postgres.types(load_queries(room)[name])) <= set(VALUES)
+    assert set(types_of(postgres, load_queries(room)[name])) <= set(VALUES)
 
 
 @pytest.mark.parametrize("room", ROOMS)
 def test_statements_do_the_same_on_both_databases(postgres: PostgresDatabase, sqlite: Database, room: str) -> None:
     for turn in (0, 0, 1):  # the second turn meets the rows of the first
         for name, sql in load_queries(room).items():
-            types = postgres.types(sql)
+            types = types_of(postgres, sql)
             values = {key: VALUES[kind][turn] for key, kind in zip(positional(sql)[1], types, strict=True)}
             values |= {"state": "running"} if "state" in values else {}
             assert outcome(postgres, sql, values) == outcome(sqlite, sql, values), name

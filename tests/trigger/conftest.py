@@ -1,19 +1,19 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from detent.store.database import Database, open_database
+from databases import Databases
+from detent.store.database import Database
 from detent.store.migrate import migrate
 
 ROOMS = ["detent.store", "detent.trigger"]
 
 
 @pytest.fixture
-def db(tmp_path) -> Iterator[Database]:
-    """The database of a controller; another one may open the same file."""
-    database = open_database(tmp_path / "detent.db")
+def db(databases: Databases, tmp_path: Path) -> Database:
+    """The database of a controller, once of each kind; another one may open the same."""
+    database = databases.open(tmp_path / "detent.db")
     migrate(database, ROOMS)
-    yield database
-    database.close()
+    return database

@@ -7,7 +7,6 @@ import pytest
 
 from detent.errors import RefusedError
 from detent.store import ledger
-from detent.store.database import open_database
 from detent.trigger import calls
 
 from .cases import MONDAY
@@ -45,12 +44,10 @@ def test_keys_belong_to_one_trigger(hooked):
     assert call(hooked, replace(CALLED, name="other")).state == "accepted"
 
 
-def test_a_hundred_calls_at_once_from_four_processes_databases_are_one_call(hooked, tmp_path):
-    databases = [open_database(tmp_path / "detent.db") for _ in range(4)]
+def test_a_hundred_calls_at_once_from_four_processes_databases_are_one_call(hooked, databases, tmp_path):
+    opened = [databases.open(tmp_path / "detent.db") for _ in range(4)]
     with ThreadPoolExecutor(8) as pool:
-        receipts = list(pool.map(lambda number: call(databases[number % 4], CALLED), range(100)))
-    for database in databases:
-        database.close()
+        receipts = list(pool.map(lambda number: call(opened[number % 4], CALLED), range(100)))
     assert sorted({receipt.state for receipt in receipts}) == ["accepted", "known"]
     assert sum(receipt.state == "accepted" for receipt in receipts) == 1
     assert len(calls.waiting(hooked, "delay")) == 1

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from databases import KINDS, Databases
 from detent.errors import RefusedError
 from detent.store import ledger
-from detent.store.database import open_database
 from detent.store.migrate import migrate
 from detent.trigger import calls, flight, store
 from detent.trigger.door import answer, ask, recompute
@@ -64,6 +64,51 @@ def test_a_holder_that_died_loses_the_flight_after_its_lease_and_its_token_is_an
         assert flight.hold(tx, second.flight, now=late)
         flight.done(tx, second.flight)
         assert not flight.taken(tx, "delay", late)
+
+
+def begin(db, *, now, run):
+    """Do what a controller does before it is killed: start the training that it may."""
+    with db.transaction() as tx:
+        store.training_started(tx, "delay", run=run, reason="test", labelled_rows=10, now=now)
+
+
+def test_a_training_whose_controller_was_killed_begins_again_without_waiting_for_its_reason(db):
+    come(db, now=MONDAY - HOUR)
+    assert come(db, now=MONDAY + HOUR).decision.request.reason == "cron"
+    begin(db, now=MONDAY + HOUR, run="r1")
+    assert come(db, now=MONDAY + HOUR + flight.LEASE / 2, holder="two").decision.action == "ignore"
+    later = MONDAY + HOUR + flight.LEASE
+    resumed = come(db, now=later, holder="two")  # the schedule is not due, and the cool-down of 6 hours is not over
+    assert (resumed.decision.action, resumed.decision.rule) == ("retrain", "0 interrupted")
+    assert resumed.decision.request.reason == "cron"
+    assert resumed.decision.reason.startswith("The training of decision 1 was interrupted: The schedule")
+    train(db, resumed, now=later, run="r2")
+    assert come(db, now=later + 7 * HOUR, holder="two").decision.action == "ignore"
+
+
+def test_a_training_that_is_interrupted_again_and_again_waits_like_any_other(db):
+    come(db, now=MONDAY - HOUR)
+    come(db, now=MONDAY + HOUR)
+    begin(db, now=MONDAY + HOUR, run="r1")
+    once = MONDAY + HOUR + flight.LEASE
+    assert come(db, now=once, holder="two").decision.action == "retrain"
+    begin(db, now=once, run="r2")
+    twice = come(db, now=once + flight.LEASE, holder="three").decision
+    assert (twice.action, "cool-down" in twice.reason) == ("ignore", True)
+    last = come(db, now=once + PLAN.cooldown, holder="three").decision
+    assert (last.action, last.request.reason) == ("retrain", "cron")
+    assert last.reason.startswith("The training of decision 1 was interrupted: The schedule")
+
+
+def test_a_training_that_was_interrupted_still_passes_the_other_guards(db):
+    come(db, now=MONDAY - HOUR)
+    come(db, now=MONDAY + HOUR)
+    begin(db, now=MONDAY + HOUR, run="r1")
+    later = MONDAY + HOUR + flight.LEASE
+    held = come(db, now=later, around=replace(AROUND, rollout_running=True), holder="two").decision
+    assert (held.action, "a rollout is running" in held.reason) == ("ignore", True)
+    spent = come(db, now=later, plan=replace(PLAN, budget=1), holder="two").decision
+    assert (spent.action, "used up the budget" in spent.reason) == ("ignore", True)
 
 
 def test_a_challenge_goes_on_to_training_with_the_same_flight(db):
@@ -169,7 +214,9 @@ def test_a_schedule_that_met_a_rollout_starts_after_it(db):
     come(db, now=MONDAY - HOUR)
     busy = replace(AROUND, rollout_running=True)
     assert come(db, now=MONDAY + HOUR, around=busy).decision.action == "ignore"
-    assert come(db, now=MONDAY + 5 * HOUR).decision.request.reason == "cron"
+    passed = come(db, now=MONDAY + 5 * HOUR)
+    assert passed.decision.request.reason == "cron"
+    train(db, passed, now=MONDAY + 5 * HOUR)
     assert come(db, now=MONDAY + 30 * DAY, plan=SILENT).decision.action == "ignore"
 
 
@@ -216,16 +263,17 @@ moves = st.lists(
 )
 
 
-@pytest.fixture(scope="module")
-def pair(tmp_path_factory):
+@pytest.fixture(scope="module", params=KINDS)
+def pair(request, tmp_path_factory):
     """Two controllers' connections to one database."""
     path = tmp_path_factory.mktemp("pair") / "detent.db"
-    controllers = [open_database(path) for _ in range(2)]
+    server = None if request.param == "sqlite" else request.getfixturevalue("postgres_server")
+    opener = Databases(request.param, server)
+    controllers = [opener.open(path) for _ in range(2)]
     migrate(controllers[0], ["detent.store", "detent.trigger"])
     yield controllers
     assert ledger.verify(controllers[0]).intact
-    for db in controllers:
-        db.close()
+    opener.close()
 
 
 MODELS = (f"model {number}" for number in itertools.count())  # each sequence has a past of its own

@@ -54,7 +54,9 @@ def run(cache: Path, *, quick: bool) -> Result:
         f"{COLUMNS} normal columns, {REFERENCE:,} rows of reference, 30 days; an alarm is any column on any day.",
         "A tool that alarms without drift also \"finds\" the shift at once: the rows are to be read together.",
     )  # fmt: skip
-    return Result(title="False alarms and what is found", columns=("setting", *heads), rows=tuple(rows), notes=notes)
+    return Result(
+        title="M3: false alarms and what is found", columns=("setting", *heads), rows=tuple(rows), notes=notes
+    )
 
 
 def _found(days: np.ndarray) -> str:

@@ -19,6 +19,7 @@ from detent.bundle.files import (
 )
 from detent.bundle.keys import genuine
 from detent.bundle.sign import sealed_bytes
+from detent.bundle.waiver import unearned
 from detent.errors import Place, RefusedError, TamperedError
 from detent.records.bundle import Manifest
 from detent.records.check import PASS, Verdict
@@ -62,7 +63,7 @@ def admit(folder: Path, public: bytes) -> tuple[Manifest, Verdict]:
 
     Raises:
         TamperedError: see `verify`; or the verdict's seal is not the key's.
-        RefusedError: there is no verdict, it does not say pass, or it is about another bundle.
+        RefusedError: there is no verdict, it does not say pass or says so without right, or is about another bundle.
     """
     manifest = verify(folder, public)
     if not (folder / VERDICT_NAME).is_file():
@@ -74,6 +75,8 @@ def admit(folder: Path, public: bytes) -> tuple[Manifest, Verdict]:
         )
     if verdict.decision != PASS:
         raise _refused(folder, f"its verdict is `{verdict.decision}`: {verdict.reason}", "ship a model that passes")
+    if unearned(verdict, public):
+        raise _refused(folder, f"its verdict says pass, but {unearned(verdict, public)}", "ship a model that passes")
     if verdict.model_digest != digest((folder / MANIFEST_NAME).read_bytes()):
         raise _refused(
             folder,

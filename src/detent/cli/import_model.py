@@ -23,16 +23,22 @@ def command(folder: Path, source: str, inputs: str, tracking: str | None) -> Non
     """
     from rich.console import Console
 
+    from detent.cli.gate_screen import show
     from detent.cli.told import OK, REFUSED
     from detent.gate.render import table
+    from detent.loop.explained import explain
     from detent.loop.import_model import import_model
+    from detent.loop.judged import find_judged
     from detent.loop.workspace import open_workspace
 
     ws = open_workspace(folder)
     names = [name.strip() for name in inputs.split(",") if name.strip()]
     imported = import_model(ws, source, inputs=names, tracking=tracking)
     console = Console(highlight=False)
-    console.print(table(imported.verdict, width=console.width))
+    if imported.version is None:
+        show(explain(ws, find_judged(ws, imported.verdict.id)))
+    else:
+        console.print(table(imported.verdict, width=console.width))
     console.print(f"bundle {imported.candidate.digest[:12]} ({imported.candidate.run}). ", end="")
     if imported.version is None:
         console.print(f"The gate says {imported.verdict.decision}; it was not registered.", soft_wrap=True)

@@ -15,10 +15,12 @@ if TYPE_CHECKING:
 
 
 @click.command("plan")
-@click.option("--rows", type=click.FloatRange(min=1), help="Predictions per window (default: as in the last windows).")
+@click.option(
+    "--rows", type=click.IntRange(1, 10**12), help="Predictions per window (default: as in the last windows)."
+)
 @click.option("--version", "number", type=click.IntRange(min=1), help="Version (default: the champion, or the newest).")
 @click.pass_obj
-def plan(folder: Path, rows: float | None, number: int | None) -> None:
+def plan(folder: Path, rows: int | None, number: int | None) -> None:
     """Say, before it is switched on, what monitoring costs in false alarms and what it will find."""
     from detent.errors import DetentError
     from detent.loop.drift import monitor_forecast
@@ -53,12 +55,12 @@ def show(folder: Path, since: str | None, everything: bool) -> None:
     from detent.project.durations import parse_duration
     from detent.records.finding import INFO
 
-    try:
-        length = parse_duration(since or "30d")
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--since") from error
     ws = open_workspace(folder)
-    found = findings(ws.db, ws.project.serving.endpoint, since=ws.now() - length)
+    try:
+        start = ws.now() - parse_duration(since or "30d")
+    except (ValueError, OverflowError) as error:
+        raise click.BadParameter(str(error), param_hint="--since") from error
+    found = findings(ws.db, ws.project.serving.endpoint, since=start)
     shown = [finding for finding in found if everything or finding.severity != INFO]
     for finding in shown:
         window = finding.window_start[:16].replace("T", " ")

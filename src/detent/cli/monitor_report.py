@@ -150,10 +150,9 @@ def _since(ws: Workspace, text: str | None) -> datetime | None:
     if text is None:
         return None
     try:
-        span = parse_duration(text)
-    except ValueError as error:
+        return (last_window_end(ws) or ws.now()) - parse_duration(text)
+    except (ValueError, OverflowError) as error:
         raise click.BadParameter(str(error), param_hint="--since") from error
-    return (last_window_end(ws) or ws.now()) - span
 
 
 def _write(page: Path, text: str) -> None:

@@ -14,6 +14,7 @@ from detent.records.finding import CRITICAL, Episode
 from detent.registry import aliases, versions
 from detent.rollout import store as rollouts
 from detent.rollout.words import standing
+from detent.serving import hosts
 from detent.store.ledger import Audit
 
 SHOWN, LATEST = 5, 10
@@ -27,7 +28,7 @@ def overview(ws: Workspace) -> Group:
     if rollout is not None:
         where = standing(ws.project.rollout, rollout)
         lines.append(Text(f"{rollout.kind} {rollout.id}: {where} since {rollout.stage_since[:19]}. {rollout.reason}"))
-    lines += _episodes(ws)
+    lines += [*_hosts(ws), *_episodes(ws)]
     lines.append(_ledger(audit(ws)))
     return Group(*lines)
 
@@ -52,6 +53,24 @@ def _episodes(ws: Workspace) -> list[Text]:
         since = min(episode.opened_at for episode in group)[:10]
         style = "red" if severity == CRITICAL else "yellow"
         lines.append(Text(f"{severity} {kind}: {names}{more}; open since {since}", style=style))
+    return lines
+
+
+def _hosts(ws: Workspace) -> list[Text]:
+    """Return one line per host that follows the shared database; none where there is only this one."""
+    endpoint = ws.project.serving.endpoint
+    published = hosts.published(ws.db, endpoint) if ws.shared else None
+    if published is None:
+        return []
+    lines = []
+    for one in hosts.hosts(ws.db, endpoint):
+        if one.state == hosts.GONE:
+            continue
+        behind = "" if one.seq == published.seq else f", follows route {one.seq} and not yet {published.seq}"
+        refused = "".join(f"; refuses version {number}: {why}" for number, why in one.refused.items())
+        fine = one.state == hosts.SERVING and not refused
+        text = f"host {one.number} ({one.name}): {one.state}{behind}{refused}; last seen {one.seen[:19]}"
+        lines.append(Text(text, style="" if fine else "yellow"))
     return lines
 
 

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import signal
 import threading
+from contextlib import nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from detent.loop.workspace import Opened
 
 TICK_SECONDS = 1.0
 
@@ -24,22 +29,17 @@ def command(folder: Path, port: int | None, host: str) -> None:
     as a bearer token. Metrics are on a port of their own, which only this machine reaches unless detent.yaml says more.
     """
     from detent.cli.hangup import on_hangup
-    from detent.errors import RefusedError
     from detent.loop.controller import Controller
+    from detent.loop.follow import Follower
     from detent.loop.keep_up import keep_up
     from detent.loop.reload import Reloads
-    from detent.loop.serve import OwnGateway, needs_key, only_server, supervise
+    from detent.loop.serve import OwnGateway, only_server, supervise
     from detent.loop.telling import Telling
     from detent.loop.workspace import open_workspace
     from detent.pipeline import LocalExecutor
 
     ws = open_workspace(folder, actor="controller")
-    if host not in ("127.0.0.1", "localhost", "::1") and not needs_key(ws):
-        raise RefusedError(
-            what=f"serving on {host} needs a key",
-            why="anybody who reaches this address could ask for predictions and send labels",
-            fix="make a key with `detent keys add NAME`, or keep to --host 127.0.0.1",
-        )
+    require_key(ws, host)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -51,10 +51,13 @@ def command(folder: Path, port: int | None, host: str) -> None:
     reloads = Reloads(ws, supervisor, tell=tell)
     on_hangup(reload=reloads.ask, stop=stop.set)
     executor = LocalExecutor(workers=2)
+    follower = Follower(ws, supervisor, tell=tell) if ws.shared else None
     with only_server(ws):
         keep_up(ws)
+        if follower is not None:
+            follower.converge()
         supervisor.start()
-        with reloads, Telling(ws, tell=tell):
+        with reloads, Telling(ws, tell=tell), follower or nullcontext():
             try:
                 say_where(supervisor.address, supervisor.manage_address, ws.project.serving.endpoint)
                 controller = Controller(ws, OwnGateway(supervisor), executor, tell=tell, sends=False)
@@ -64,6 +67,19 @@ def command(folder: Path, port: int | None, host: str) -> None:
                 supervisor.stop()
                 executor.close()
     click.echo("stopped")
+
+
+def require_key(ws: Opened, host: str) -> None:
+    """Refuse to listen beyond this machine while nobody has to show a key; raises RefusedError."""
+    from detent.errors import RefusedError
+    from detent.loop.serve import needs_key
+
+    if host not in ("127.0.0.1", "localhost", "::1") and not needs_key(ws):
+        raise RefusedError(
+            what=f"serving on {host} needs a key",
+            why="anybody who reaches this address could ask for predictions and send labels",
+            fix="make a key with `detent keys add NAME`, or keep to --host 127.0.0.1",
+        )
 
 
 def say_where(address: str, manage: str, endpoint: str) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+
+from detent.gate.declared import Permuted, SideBySide, Stressed, Touch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -47,6 +50,11 @@ class Evidence:
     naive: NDArray[np.float64] | None = None  # (n,) label one season earlier in the same series; NaN: not known
     expected_slices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # levels that a column must have here
     min_slice: int = 200  # rows: of a smaller slice nothing is concluded
+    own: Mapping[str, Callable[..., Any]] = field(default_factory=dict)  # functions that checks name, by file.py:name
+    stressed: Stressed | None = None  # from here on: None when no line asks for it
+    beside: SideBySide | None = None
+    touch: Mapping[str, Touch] = field(default_factory=dict)  # "near", "known_later", "entities:customer"
+    permuted: Permuted | None = None
 
     def __post_init__(self) -> None:
         lengths = {
@@ -75,11 +83,11 @@ def row_digests(frame: pl.DataFrame, columns: Sequence[str]) -> NDArray[np.uint6
     """
     if frame.is_empty() or not columns:
         return np.zeros(frame.height, dtype=np.uint64)
-    plain = frame.select(_plain(name, frame.schema[name]) for name in columns)
+    plain = frame.select(plain_column(name, frame.schema[name]) for name in columns)
     return plain.hash_rows(seed=0).to_numpy()
 
 
-def _plain(name: str, dtype: pl.DataType) -> pl.Expr:
+def plain_column(name: str, dtype: pl.DataType) -> pl.Expr:
     """Bring a column to one of two types: the hash depends on the type, and two frames may differ in it."""
     if dtype.is_numeric() or dtype == pl.Boolean:
         return pl.col(name).cast(pl.Float64).fill_nan(None)

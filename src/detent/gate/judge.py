@@ -11,12 +11,15 @@ from typing import Any
 from detent import plugins
 from detent.errors import ProjectError
 from detent.gate.binding import Binding
+from detent.gate.decisive import decision_of, decisive, in_the_way
 from detent.gate.evidence import Evidence
 from detent.gate.protocol import CheckPlugin
 from detent.gate.rule import concluded
 from detent.gate.spend import spend, worn
+from detent.gate.waived import by_whom, used, waive
 from detent.gate.wording import percent
 from detent.records.check import INCONCLUSIVE, PASS, REJECT, Check, CheckResult, SliceResult, Verdict
+from detent.records.waiver import Waiver
 from detent.statistics.metrics import UndefinedMetricError
 from detent.store.canonical import digest_of
 from detent.store.clock import iso
@@ -29,7 +32,7 @@ def _always(kind: str, op: str, threshold: float, confidence: float | None = Non
     )  # fmt: skip
 
 
-MEASURED = ("latency", "size")  # on a machine, not from the rows: judging again wears nothing out
+MEASURED = ("latency", "size", "memory", "cost")  # on a machine, not from the rows: judging again wears nothing out
 
 ALWAYS_ON = (
     _always("baseline", ">", 0.5, 0.95),
@@ -45,6 +48,7 @@ def judge(
     *,
     binding: Binding,
     now: datetime,
+    waivers: Sequence[Waiver] = (),
     timer: Callable[[], float] = lambda: 0.0,
 ) -> Verdict:
     """Run the declared checks and those that are always on, and return the verdict, bound to what was judged.
@@ -61,6 +65,7 @@ def judge(
         evidence: what is known about the candidate.
         binding: the digests that the verdict speaks of.
         now: aware time of the judgement.
+        waivers: those whose signatures are genuine; they help where they are about this model, these rows and in time.
         timer: seconds from some start, such as `time.perf_counter`; by default checks take no time.
 
     Raises:
@@ -69,8 +74,26 @@ def judge(
     """
     declared = {check.kind for check in checks}
     always = (check for check in ALWAYS_ON if check.kind not in declared)
-    results = tuple(_run(check, evidence, timer) for check in (*checks, *always))
-    decision = _decision(results)
+    results = [_run(check, evidence, timer) for check in (*checks, *always)]
+    return _concluded(results, binding, waivers, now=now, candidates=evidence.candidates)
+
+
+def judge_again(verdict: Verdict, waivers: Sequence[Waiver], *, now: datetime) -> Verdict:
+    """Return what a verdict becomes by these waivers, unsealed: what was measured stays as it is."""
+    binding = Binding(
+        model_digest=verdict.model_digest,
+        data_digest=verdict.data_digest,
+        policy_digest=verdict.policy_digest,
+        champion_digest=verdict.champion_digest,
+    )
+    return _concluded(verdict.results, binding, waivers, now=now, candidates=verdict.candidates)
+
+
+def _concluded(
+    measured: Sequence[CheckResult], binding: Binding, waivers: Sequence[Waiver], *, now: datetime, candidates: int
+) -> Verdict:
+    results = tuple(waive(measured, waivers, binding=binding, now=iso(now)))
+    decision = decision_of(results)
     verdict = Verdict(
         id="",
         decision=decision,
@@ -79,9 +102,10 @@ def judge(
         data_digest=binding.data_digest,
         policy_digest=binding.policy_digest,
         champion_digest=binding.champion_digest,
-        reason=_reason(results, decision) + _wear(evidence.candidates),
+        reason=_reason(results, decision, used(results, waivers)) + _wear(candidates),
         judged_at=iso(now),
-        candidates=evidence.candidates,
+        candidates=candidates,
+        waivers=used(results, waivers),
     )
     return replace(verdict, id=identity(verdict))
 
@@ -102,6 +126,7 @@ def identity(verdict: Verdict) -> str:
             "results": [_agreed(result) for result in verdict.results],
             # Left out at 1, so that verdicts from before there was a count keep their identity.
             **({"candidates": verdict.candidates} if verdict.candidates > 1 else {}),
+            **({"waivers": [waiver.id for waiver in verdict.waivers]} if verdict.waivers else {}),
         }
     )
 
@@ -177,24 +202,18 @@ def _finite(value: float | None) -> float | None:
     return float(value) if value is not None and math.isfinite(value) else None
 
 
-def _decision(results: Sequence[CheckResult]) -> str:
-    decisions = {result.decision for result in results}
-    if REJECT in decisions:
-        return REJECT
-    return INCONCLUSIVE if INCONCLUSIVE in decisions else PASS
-
-
-def _reason(results: Sequence[CheckResult], decision: str) -> str:
-    """Return the decisive check in a sentence: of several, one of a kind always on, for it names the deeper fault."""
-    if decision == PASS:
+def _reason(results: Sequence[CheckResult], decision: str, waivers: Sequence[Waiver]) -> str:
+    """Return the decisive check in a sentence."""
+    guilty = decisive(results)
+    if guilty is None:
         stamp = next((f"; rubber stamp: {result.stamp}" for result in results if result.stamp), "")
         return f"all {len(results)} checks passed{stamp}"
-    guilty = [result for result in results if result.decision == decision]
-    always = {check.kind for check in ALWAYS_ON}
-    decisive = next((result for result in guilty if result.kind in always), guilty[0])
-    more = len(guilty) - 1
+    told = f"{guilty.reason} (check `{guilty.check}`"
+    if decision == PASS:
+        return f"passed with {by_whom(waivers)}: {told})"
+    more = sum(result.decision == decision for result in in_the_way(results)) - 1
     others = f" and {more} more of {len(results)}" if more else ""
-    return f"{decisive.reason} (check `{decisive.check}`{others})"
+    return f"{told}{others})"
 
 
 def _wear(candidates: int) -> str:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detent.gate.evidence import Evidence
+from detent.gate.own import own_interval
 from detent.gate.rule import repeats, two_sided
 from detent.records.check import Check
 from detent.statistics.delong import delong
@@ -21,12 +22,15 @@ EVERY = slice(None)
 def measured(metric: Metric, check: Check, evidence: Evidence, rows: Rows = EVERY) -> Interval:
     """Return the metric on some rows; each bound has the check's confidence.
 
-    roc_auc by DeLong, a rate by Wilson, everything else by the bootstrap (BCa); where rows come in groups, by a
-    bootstrap of whole groups.
+    A project's metric may bring its own interval. roc_auc by DeLong, a rate by Wilson, everything else by the bootstrap
+    (BCa); where rows come in groups, by a bootstrap of whole groups.
 
     Raises:
         UndefinedMetricError: the metric, or its interval, has no value on these rows.
     """
+    brought = None if check.code is None else own_interval(check, evidence, _numbers_of(evidence, rows))
+    if brought is not None:
+        return brought
     metric = known_on(metric, evidence, rows)
     y, score, confidence = evidence.y[rows], evidence.score[rows], two_sided(check)
     if evidence.groups is None and not metric.biased:
@@ -74,8 +78,12 @@ def known_on(metric: Metric, evidence: Evidence, rows: Rows = EVERY) -> Metric:
     Raises:
         UndefinedMetricError: it must know something that was not declared.
     """
-    values = {"list": evidence.lists, "naive": evidence.naive}.get(metric.beside)
+    values = {"list": evidence.lists, "naive": evidence.naive, "row": np.arange(evidence.rows)}.get(metric.beside)
     return metric.given(None if values is None else values[rows])
+
+
+def _numbers_of(evidence: Evidence, rows: Rows) -> NDArray[np.intp]:
+    return np.arange(evidence.rows)[rows]
 
 
 def right(y: NDArray, score: NDArray) -> NDArray[np.bool_]:

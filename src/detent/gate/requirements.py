@@ -1,39 +1,17 @@
-"""What must hold before anything can be measured: a metric that exists, and enough rows."""
+"""What must hold before anything can be measured: enough rows."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detent.errors import Place, ProjectError, did_you_mean
-from detent.gate.evidence import Evidence
+from detent.errors import Place
 from detent.gate.wording import count
 from detent.records.check import Check
-from detent.statistics.metrics import BINARY, METRICS, Metric, UndefinedMetricError
+from detent.statistics.metrics import BINARY, UndefinedMetricError
 
 MIN_ROWS = 100  # with fewer, every interval is too wide to say anything
 MIN_CLASS = 10  # rows of the rarer class: below, resamples often miss it altogether
-
-
-def metric_of(check: Check, evidence: Evidence) -> Metric:
-    """Return the metric that a check names.
-
-    Raises:
-        ProjectError: there is none of that name for the project's task.
-    """
-    known = tuple(sorted(name for name, metric in METRICS.items() if metric.fits(evidence.task)))
-    if check.metric in known:
-        return METRICS[check.metric]
-    other = METRICS.get(check.metric)
-    why = f"it is for the task {other.task}" if other else "no metric has this name"
-    hint = did_you_mean(check.metric, known)
-    listing = "" if hint.startswith("known") else f" (known: {', '.join(known)})"
-    raise ProjectError(
-        what=f"`{check.metric}` is no metric of a {evidence.task} task",
-        why=f"the check `{check.text}` asks for it, and {why}",
-        fix=hint + listing,
-        where=place(check),
-    )
 
 
 def require_rows(y: NDArray[np.float64], task: str) -> None:

@@ -50,6 +50,14 @@ def load(db: Reader, id: str) -> Verdict:
     return msgspec.json.decode(row["verdict"], type=Verdict)
 
 
+def find(db: Reader, model: str, beginning: str) -> list[Verdict]:
+    """Return the verdicts about a model whose ids begin so, newest first; only letters of an id find any."""
+    if not beginning or set(beginning) - set("0123456789abcdef"):
+        return []
+    rows = db.rows(_SQL["find"], model=model, beginning=f"{beginning}%")
+    return [msgspec.json.decode(row["verdict"], type=Verdict) for row in rows]
+
+
 def history(db: Reader, model: str) -> list[Verdict]:
     """Return every verdict about a model, newest first."""
     return [msgspec.json.decode(row["verdict"], type=Verdict) for row in db.rows(_SQL["history"], model=model)]
@@ -95,6 +103,7 @@ def fact(verdict: Verdict, *, model: str, actor: str) -> Fact:
             "champion_digest": verdict.champion_digest,
             "candidates": verdict.candidates,
             "checks": {result.check: result.decision for result in verdict.results},
+            **({"waivers": [waiver.id for waiver in verdict.waivers]} if verdict.waivers else {}),
         },
         observed={"reason": verdict.reason, **measured},
     )

@@ -17,14 +17,14 @@ def quantity(kind: str, value: float) -> str:
     """Return a value in the unit of a check's kind: seconds as ms, bytes as MB, else a plain number."""
     if kind == "latency":
         return _scaled(value, _TIMES)
-    if kind == "size":
+    if kind in ("size", "memory"):
         return _scaled(value, _SIZES)
-    return number(value)
+    return f"{value:.3g}" if kind == "cost" else number(value)
 
 
 def limit(kind: str, value: float) -> str:
     """Return a threshold as a user would write it: 0.65, not 0.6500."""
-    return quantity(kind, value) if kind in ("latency", "size") else f"{value:g}"
+    return quantity(kind, value) if kind in ("latency", "size", "memory") else f"{value:g}"
 
 
 def count(n: int, noun: str = "row") -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
-from detent.errors import DetentError
+from detent.errors import DetentError, RefusedError
 from detent.loop.burn import SloWatch
 from detent.loop.challenge import challenge
 from detent.loop.channels import channel_names
@@ -29,12 +29,15 @@ from detent.records.finding import WARNING, Finding
 from detent.records.run import RunRequest, TriggerDecision
 from detent.registry import aliases
 from detent.rollout import store as rollouts
+from detent.store import ledger
 from detent.store.clock import iso
+from detent.store.database import Transaction
 from detent.trigger import door, flight, store
 from detent.trigger.door import Passed
 from detent.trigger.flight import Flight
 from detent.trigger.rules import ASK, CHALLENGE, RETRAIN, ROLL_BACK
 from detent.trigger.signals import Asker, Signals, Surroundings
+from detent.trigger.store import StoredDecision
 
 RENEWALS = 4  # per lease
 Held = Callable[[], bool]  # True while nobody else may train; who gets False must not go on
@@ -49,10 +52,12 @@ class Hands:
     gateway: Gateway
     train: Callable[[RunRequest, Held], object]  # trains and rolls out; asks `Held` before anything that others see
     tell: Callable[[str], None]
+    mirror: Callable[[Workspace], object] = mirror_aliases  # shows aliases to MLflow
 
 
 def turn(ws: Workspace, findings: Sequence[Finding], hands: Hands, *, slo: SloWatch | None = None) -> TriggerDecision:
-    """Hear what is to be heard, decide, and do it; return the last decision."""
+    """Hear what is to be heard, decide, and do it; return the last decision. What was left undone is done first."""
+    go_back(ws, hands)
     signals = gather(ws, findings, burn=slo.look(ws) if slo else None)
     passed = ask(ws, signals)
     if passed.decision.action == CHALLENGE and passed.flight is not None:
@@ -81,7 +86,7 @@ def act(ws: Workspace, hands: Hands, passed: Passed) -> None:
     """Do what was decided."""
     decision = passed.decision
     if decision.action == ROLL_BACK or decision.fall_back:
-        go_back(ws, hands, passed)
+        go_back(ws, hands)
     if decision.action == ASK:
         hands.tell(f"a human is asked: {decision.reason} Answer: detent trigger answer {passed.number} --yes or --no")
         _alert(ws, passed)
@@ -90,36 +95,48 @@ def act(ws: Workspace, hands: Hands, passed: Passed) -> None:
             hands.train(decision.request, held)
 
 
-def go_back(ws: Workspace, hands: Hands, passed: Passed) -> bool:
-    """Give the traffic back to the version before; False when that can't be done, and says so.
+def go_back(ws: Workspace, hands: Hands) -> bool:
+    """Give the traffic back to the version before, as a decision asked; False when nothing asks, or it can't be done.
 
-    It happens to the very version that the decision was about: when another one took over meanwhile, nothing is done.
+    The decision may be that of a controller which was killed before it could. It happens to the very version that the
+    decision was about: when another one took over meanwhile, or a rollout began, nothing is done, and that is said.
+
+    Raises:
+        DetentError: the store is busy or away; the next look tries again.
     """
-    decision, before = passed.decision, aliases.current(ws.db, ws.model, CHAMPION)
-    if rollouts.current(ws.db, ws.project.serving.endpoint) is not None:
-        hands.tell("nothing goes back: a rollout has begun meanwhile")
+    left = store.remembered(ws.db, ws.model).going_back
+    decided = None if left is None else store.last_going_back(ws.db, ws.model)
+    if left is None or decided is None:
         return False
-    try:
-        said = rollback(ws, hands.gateway, reason=f"decision {passed.number}: {decision.reason}")
-    except DetentError as error:
-        hands.tell(f"going back failed: {error.what} ({error.why})")
-        return False
-    ws.record(
-        Fact(
-            kind="version.fell_back",
-            subject=f"model:{ws.model}",
-            actor=ws.actor,
-            payload={
-                "from": before,
-                "to": aliases.current(ws.db, ws.model, CHAMPION),
-                "decision": passed.number,
-                "reason": decision.reason,
-            },
-        )
-    )
-    mirror_aliases(ws)
+    said, done = _give_back(ws, hands, left, decided)
+    with ws.db.transaction() as tx:
+        store.went_back(tx, ws.model, left)
+        if done:
+            ledger.append(tx, _fell_back(ws, tx, left, decided), ws.now())
+    if done:
+        hands.mirror(ws)
     hands.tell(said)
-    return True
+    return done
+
+
+def _give_back(ws: Workspace, hands: Hands, left: int, decided: StoredDecision) -> tuple[str, bool]:
+    if rollouts.current(ws.db, ws.project.serving.endpoint) is not None:
+        return "nothing goes back: a rollout has begun meanwhile", False
+    try:
+        reason = f"decision {decided.number}: {decided.reason}"
+        return rollback(ws, hands.gateway, reason=reason, left=left), True
+    except RefusedError as error:
+        return f"going back failed: {error.what} ({error.why})", False
+
+
+def _fell_back(ws: Workspace, tx: Transaction, left: int, decided: StoredDecision) -> Fact:
+    payload = {
+        "from": left,
+        "to": aliases.current(tx, ws.model, CHAMPION),
+        "decision": decided.number,
+        "reason": decided.reason,
+    }
+    return Fact(kind="version.fell_back", subject=f"model:{ws.model}", actor=ws.actor, payload=payload)
 
 
 @contextmanager

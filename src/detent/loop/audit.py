@@ -10,9 +10,11 @@ import msgspec
 
 from detent.bundle.keys import genuine
 from detent.bundle.sign import sealed_bytes
+from detent.bundle.waiver import unearned
 from detent.errors import DetentError, TamperedError
 from detent.gate import store as verdicts
 from detent.loop.judge import is_pass
+from detent.loop.waivers import waiver_faults
 from detent.loop.workspace import Workspace
 from detent.records.event import Event
 from detent.records.version import AliasChange, ModelVersion
@@ -37,7 +39,7 @@ class _Told:
 
 
 def audit(ws: Workspace) -> Audit:
-    """Check the ledger's chain, the registry's tables against it, and the seal of every version's verdict.
+    """Check the ledger's chain, the registry's tables against it, every version's verdict, and every waiver.
 
     Faults are sentences that name the row; the chain's own come first.
     """
@@ -57,6 +59,7 @@ def audit(ws: Workspace) -> Audit:
         faults += _version_faults(ws, model, _Told(events=about, times=times))
         about = [event for event in moved if _after_colon(event) == model]
         faults += _alias_faults(ws, model, _Told(events=about, times=times))
+    faults += waiver_faults(ws)
     return replace(chain, faults=(*chain.faults, *faults))
 
 
@@ -119,7 +122,9 @@ def _verdict_fault(ws: Workspace, version: ModelVersion) -> str | None:
         return f"{name} is not sealed by this state's key"
     if verdict.id != version.verdict or verdict.model_digest != version.digest:
         return f"{name} is about another bundle"
-    return None if is_pass(verdict) else f"{name} is `{verdict.decision}`"
+    if not is_pass(verdict):
+        return f"{name} is `{verdict.decision}`"
+    return unearned(verdict, ws.public_key) or None
 
 
 def _alias_faults(ws: Workspace, model: str, told: _Told) -> Iterator[str]:

@@ -6,6 +6,9 @@ Everything it knows is in the database, so a controller that was killed goes on 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Protocol
 
 from detent.errors import DetentError
 from detent.loop.act import Hands, Held, turn
@@ -20,12 +23,13 @@ from detent.loop.labels import collect
 from detent.loop.mirror import mirror_aliases
 from detent.loop.openlineage import emit
 from detent.loop.quality import judge_due
-from detent.loop.release import advance, release
+from detent.loop.release import advance, keep_route, release
 from detent.loop.traffic import Gateway
 from detent.loop.train import Outcome, train
+from detent.loop.waivers import note_expired
 from detent.loop.watch import watch, windows_in_turn
 from detent.loop.workspace import Workspace
-from detent.pipeline import LocalExecutor
+from detent.pipeline.executors.protocol import Executor
 from detent.records.event import Fact
 from detent.records.finding import Finding
 from detent.records.rollout import Rollout
@@ -36,14 +40,39 @@ from detent.trigger import store as triggers
 Tell = Callable[[str], None]  # shows one line to whoever watches
 
 
+class Train(Protocol):
+    """Whatever makes a candidate, judges it, and registers it if the gate lets it in."""
+
+    def __call__(self, ws: Workspace, request: RunRequest, *, executor: Executor) -> Outcome:
+        """Return what became of it; a DetentError leaves everything as it is."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outside:
+    """What a controller reaches beyond the state folder. A simulation hands in others."""
+
+    train: Train = train
+    send: Callable[[Workspace], object] = send_due  # alerts, to people
+    mirror: Callable[[Workspace], object] = mirror_aliases  # aliases, to MLflow
+    lineage: Callable[[Workspace], object] = emit
+
+
 class Controller:
     """One controller of one project. Two of them do no harm: each state change is guarded in its transaction."""
 
     def __init__(
-        self, ws: Workspace, gateway: Gateway, executor: LocalExecutor, *, tell: Tell, sends: bool = True
+        self,
+        ws: Workspace,
+        gateway: Gateway,
+        executor: Executor,
+        *,
+        tell: Tell,
+        sends: bool = True,
+        outside: Outside = Outside(),
     ) -> None:
         """`sends`: alerts go out within the tick; False: somebody else sends them (`Telling`)."""
-        self._sends = sends
+        self._sends, self._outside = sends, outside
         self._ws, self._gateway, self._executor, self._tell = ws, gateway, executor, tell
         self._last_fault = ""
         self._evidence = Evidence()
@@ -53,7 +82,8 @@ class Controller:
     def tick(self) -> None:
         """Do everything that is due now."""
         findings = [one for one in self.look() if self._is_news(one)]
-        turn(self._ws, findings, Hands(gateway=self._gateway, train=self.retrain, tell=self._tell), slo=self._slo)
+        hands = Hands(gateway=self._gateway, train=self.retrain, tell=self._tell, mirror=self._outside.mirror)
+        turn(self._ws, findings, hands, slo=self._slo)
 
     def _is_news(self, finding: Finding) -> bool:
         """False for what is said of a version that a better one has replaced: it is told, and no reason to train."""
@@ -63,6 +93,7 @@ class Controller:
     def look(self) -> list[Finding]:
         """Take a decision about the rollout, judge the windows that are due, send alerts; return what was found."""
         self.look_at_rollout()
+        note_expired(self._ws)
         collect(self._ws)
         ask(self._ws)
         findings: list[Finding] = []
@@ -71,8 +102,8 @@ class Controller:
         findings += judge_due(self._ws)
         tend(self._ws)
         if self._sends:
-            send_due(self._ws)
-        emit(self._ws)
+            self._outside.send(self._ws)
+        self._outside.lineage(self._ws)
         return findings
 
     def tick_safely(self) -> None:
@@ -83,17 +114,18 @@ class Controller:
             if self._last_fault != error.what:
                 self._last_fault = error.what
                 self._tell(f"this look failed: {error.what} ({error.why})")
-                self._ws.record(
-                    Fact(
-                        kind="controller.failed",
-                        subject=f"project:{self._ws.project.name}",
-                        actor=self._ws.actor,
-                        payload={"error": error.what, "why": error.why},
-                    )
+                fact = Fact(
+                    kind="controller.failed",
+                    subject=f"project:{self._ws.project.name}",
+                    actor=self._ws.actor,
+                    payload={"error": error.what, "why": error.why},
                 )
+                with suppress(DetentError):  # it may be the database that is away
+                    self._ws.record(fact)
 
     def look_at_rollout(self) -> None:
-        """Take one decision about the running rollout, if there is one."""
+        """Take one decision about the running rollout, if there is one; keep the route as it was decided."""
+        keep_route(self._ws, self._gateway)
         before = rollouts.current(self._ws.db, self._ws.project.serving.endpoint)
         if before is None:
             return
@@ -101,7 +133,7 @@ class Controller:
         if after is not None and (after.state, after.stage) != (before.state, before.stage):
             self._tell(after.reason)
             if after.state != before.state:
-                mirror_aliases(self._ws)
+                self._outside.mirror(self._ws)
 
     def retrain(self, request: RunRequest, held: Held | None = None) -> Outcome | None:
         """Train, and roll the candidate out if the gate lets it in. A failed training leaves everything as it is.
@@ -111,7 +143,7 @@ class Controller:
         ws = self._ws
         self._tell(f"training ({request.reason}): {request.detail}")
         try:
-            outcome = train(ws, request, executor=self._executor)
+            outcome = self._outside.train(ws, request, executor=self._executor)
         except DetentError as error:
             self._tell(f"training failed: {error.what}")
             return None
@@ -138,5 +170,5 @@ class Controller:
         rollout = release(self._ws, self._gateway, number, reason=reason, hotfix=hotfix)
         if rollout.state != "running":
             self._tell(rollout.reason)
-        mirror_aliases(self._ws)
+        self._outside.mirror(self._ws)
         return rollout

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import MutableMapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
-
-import polars as pl
 
 from detent.errors import DetentError
 from detent.loop.granules import granules_between, layout_for
-from detent.loop.judge import CHAMPION, bundle_folder, predictor_of
-from detent.loop.reference import read_reference, read_reservoir, scored
+from detent.loop.judge import CHAMPION, bundle_folder
+from detent.loop.kept import with_rows
+from detent.loop.reference import read_reference
 from detent.loop.workspace import Workspace
-from detent.monitor.broken import data_findings
+from detent.monitor.broken import LEAST_ROWS, data_findings
 from detent.monitor.budget import Budget, shares
 from detent.monitor.drift.detect import detect
-from detent.monitor.drift.explain import explained
 from detent.monitor.drift.window import Seen
 from detent.monitor.forecast import Forecast, forecast
-from detent.predictions import read
-from detent.predictions.frames import expand_inputs
-from detent.records.finding import INFO, Finding
+from detent.records.finding import Finding
 from detent.records.version import ModelVersion
 from detent.registry import aliases
-from detent.statistics.granules import Granule, empty, total
+from detent.statistics.axes import OUTPUT
+from detent.statistics.granules import Granule, cells_of, empty, total
 from detent.statistics.layout import Layout
 from detent.store import ledger
 from detent.store.clock import parse
@@ -36,7 +33,17 @@ _RECENT = 28  # windows whose rows say how many there will be
 _HOUR = timedelta(hours=1)
 
 
-def drift_findings(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriftLook:
+    """One look at a window's counts."""
+
+    findings: tuple[Finding, ...] = ()  # of kind "data", then of kind "drift"
+    rows: int = 0  # counted
+    failed: int = 0  # of these, those that the version failed on
+    judged: frozenset[str] = frozenset()  # kinds of which silence means that all is well
+
+
+def look_at_drift(
     ws: Workspace,
     version: ModelVersion,
     start: datetime,
@@ -44,7 +51,7 @@ def drift_findings(
     first: datetime,
     known: Known | None = None,
     note: str = "",
-) -> list[Finding]:
+) -> DriftLook:
     """Look at the window that begins at `start`, alone and with those before it.
 
     Args:
@@ -52,38 +59,40 @@ def drift_findings(
         version: whose reference it is compared with.
         start: of the window, a whole hour.
         first: start of the first window that the version is watched in; rows before it are not looked at.
-        known: counts of earlier windows; what is counted now is added.
+        known: counts of earlier windows; what is counted now is added, and what no later look needs is dropped.
         note: added to each message about drift.
-
-    Returns:
-        Findings of kind "data", then of kind "drift".
     """
     plan, known = ws.project.monitor, known if known is not None else {}
     reference = read_reference(bundle_folder(ws, version))
-    layout, _ = layout_for(ws, version)
+    layout, signature = layout_for(ws, version)
     budget = budget_of(ws)
     windows = []
     for back in reversed(range(max(budget.scales))):
         begin = start - back * plan.window
         if begin >= first:
             windows.append(_seen(ws, version, layout, begin, known))
+    _forget(known, version.number, windows[0].start)
+    newest = windows[-1].granule
+    if not newest.rows:
+        return DriftLook()
     span = (start, start + plan.window)
-    broken = data_findings(reference, windows[-1].granule, span, layout=layout, version=version.number)
+    broken = data_findings(reference, newest, span, layout=layout, version=version.number)
     found = detect(reference, windows, budget=budget, plan=plan.drift, layout=layout, version=version.number, note=note)
-    return broken + _with_score_shift(ws, version, found, start)
+    told = with_rows(
+        ws, version, found, windows, reference=reference, layout=layout, signature=signature, budget=budget
+    )
+    return DriftLook(
+        findings=(*broken, *told),
+        rows=newest.rows,
+        failed=cells_of(layout, newest, OUTPUT).null,
+        judged=frozenset({"drift", "data"} if newest.rows >= LEAST_ROWS else {"drift"}),
+    )
 
 
-def _with_score_shift(ws: Workspace, version: ModelVersion, found: list[Finding], start: datetime) -> list[Finding]:
-    """Say of inputs that drifted enough to warn what that did to the scores; others are not worth the model's time."""
-    folder, end = bundle_folder(ws, version), start + ws.project.monitor.window
-    kept = read_reservoir(folder) if any(one.severity != INFO for one in found) else None
-    if kept is None:
-        return found
-    mine = (pl.col("endpoint") == ws.project.serving.endpoint) & (pl.col("arm") == "live")
-    rows = read(ws.state, start, end, columns=("inputs",), where=mine & (pl.col("version") == version.number))
-    predictor = predictor_of(folder)
-    inputs = expand_inputs(rows, predictor.signature)
-    return explained(found, kept, inputs, partial(scored, predictor), seed=ws.project.simulate.seed)
+def _forget(known: Known, number: int, oldest: datetime) -> None:
+    """Drop what no look at a later window needs: a controller lives for months."""
+    for key in [(version, begin) for version, begin in known if version != number or begin < oldest]:
+        del known[key]
 
 
 def budget_of(ws: Workspace) -> Budget:

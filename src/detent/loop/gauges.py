@@ -8,18 +8,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import generate_latest
 from prometheus_client.metrics_core import Metric
 
 from detent.loop.judge import champion_version
 from detent.loop.stale import last_window_end
+from detent.loop.window_facts import LOST, SERVING, TRAINING, facts
 from detent.loop.workspace import Workspace
 from detent.monitor import outbox, store
 from detent.monitor.episodes import KINDS, UNJUDGED, kind_of
 from detent.records.finding import SEVERITIES, Finding
 from detent.serving.places import gauges
 from detent.store.atomic import write_atomic
+from detent.store.clock import iso
 
 COLUMNS = 20  # with the largest effects; each is a time series, and those cost memory
 BACK = 40  # windows in which the newest quality is looked for; labels come late
@@ -53,7 +55,13 @@ def render(ws: Workspace) -> bytes:
     if end is not None:
         since = end - BACK * ws.project.monitor.window
         found = store.findings(ws.db, ws.project.serving.endpoint, since=since)
-        families += [*_times(ws, end), _drift(ws, found), _quality(ws, found), _coverage(ws, found)]
+        families += [
+            *_times(ws, end),
+            _drift(ws, found, iso(end)),
+            _quality(ws, found),
+            _coverage(ws, found),
+            *_facts(ws),
+        ]
     return generate_latest(_Families(families))  # type: ignore[arg-type]
 
 
@@ -95,13 +103,29 @@ def _times(ws: Workspace, end: datetime) -> list[Metric]:
     return [last, length]
 
 
-def _drift(ws: Workspace, found: Sequence[Finding]) -> Metric:
+def _facts(ws: Workspace) -> list[Metric]:
+    """Return what was worked out when the newest window ended; nothing before the first."""
+    known = facts(ws)
+    if not known:
+        return []
+    lost = CounterMetricFamily(
+        "detent_granules_lost", "Hours that serving processes did not count as a whole.", labels=("model",)
+    )
+    lost.add_metric((ws.model,), known[LOST])
+    text = f"Money in {ws.project.prices.currency}: serving in the newest window, training in the last 30 days."
+    money = GaugeMetricFamily("detent_cost", text, labels=("model", "what"))
+    for what in (SERVING, TRAINING):
+        money.add_metric((ws.model, what), known[what])
+    return [lost, money]
+
+
+def _drift(ws: Workspace, found: Sequence[Finding], end: str) -> Metric:
+    """Return what moved in the window that ends at `end`; what has come back is not shown any more."""
     effect = GaugeMetricFamily(
         "detent_drift_effect", "How far a column moved in the newest window.", labels=("model", "column", "statistic")
     )
-    drift = [f for f in found if f.kind == "drift" and f.column is not None and f.slice is None and f.scale == 1]
-    newest = max((finding.window_end for finding in drift), default="")
-    last = {(f.column or "", f.statistic): f for f in drift if f.window_end == newest}
+    newest = [f for f in found if f.kind == "drift" and f.window_end == end and f.slice is None and f.scale == 1]
+    last = {(f.column or "", f.statistic): f for f in newest if f.column is not None}
     for finding in sorted(last.values(), key=lambda f: (-f.value, f.column))[:COLUMNS]:
         effect.add_metric((ws.model, finding.column or "", finding.statistic), finding.value)
     return effect

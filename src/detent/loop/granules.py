@@ -11,7 +11,8 @@ import logging
 import shutil
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date, datetime, timedelta
+from contextlib import suppress
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from urllib.parse import quote
 
@@ -22,7 +23,7 @@ from detent.errors import TamperedError
 from detent.loop.judge import bundle_folder
 from detent.loop.reference import read_reference
 from detent.loop.workspace import Workspace
-from detent.predictions import read
+from detent.predictions import places, read, seal
 from detent.predictions.frames import expand_inputs
 from detent.records.log import KEEP, OFF, SAMPLE
 from detent.records.signature import Signature
@@ -65,7 +66,8 @@ def granules_between(
     kept = {hour: one for hour, one in found.items() if one.rows >= mine.get(hour, 0)}
     lacking = sorted(mine.keys() - kept.keys())
     if lacking:
-        LOG.info("action=count version=%s hours=%d reason='files hold fewer rows than the log'", version, len(lacking))
+        why = "files hold fewer rows than the log"
+        LOG.info("action=count version=%d hours=%d reason=%r", version.number, len(lacking), why)
         kept.update(_counted(ws, layout, signature, lacking, version=version.number, others=False))
     return sorted(kept.items())
 
@@ -78,6 +80,42 @@ def layout_for(ws: Workspace, version: ModelVersion) -> tuple[Layout, Signature]
     return read_reference(folder).layout.without(masked), signature
 
 
+def only_counted(ws: Workspace) -> bool:
+    """Tell whether the counts of serving processes are all there is, because the log does not hold every answer."""
+    return ws.project.serving.log.mode in (OFF, SAMPLE)
+
+
+def lost_between(ws: Workspace, version: ModelVersion, start: datetime, end: datetime) -> int:
+    """Count the hours of a version that its serving processes did not count as a whole: a crash, or a damaged file.
+
+    With the log, such hours were counted from it and nothing is missing. Without, the damaged files are counted, and
+    what a killed process had not written is known to nobody.
+    """
+    if only_counted(ws):
+        files = _files(profiles(ws.state), ws.project.serving.endpoint, version.number, start, end)
+        return sum(_hours_in(path) is None for path in files)
+    layout, _ = layout_for(ws, version)
+    stored = _stored(ws, version.number, layout, start, end)
+    logged = {hour: rows for (hour, number), rows in _logged(ws, start, end).items() if number == version.number}
+    return sum(hour not in stored or stored[hour].rows < rows for hour, rows in logged.items())
+
+
+def first_traffic(ws: Workspace, since: datetime) -> datetime:
+    """Return a moment before which nothing was served since `since`: the first answer, or the beginning of its day.
+
+    The present moment, where nothing was served. Rows of the first day may also lie before `since`.
+    """
+    seal(places.segments(ws.state), places.parquet(ws.state))
+    days = places.days(places.parquet(ws.state), since=since.date())[:1]
+    if only_counted(ws):
+        days += [day for day in _counted_days(profiles(ws.state)) if day >= since.date()]
+    first = min([ws.now(), *(datetime.combine(day, time.min, UTC) for day in days)])
+    if first > since:  # a slower process may still hold earlier rows in a segment
+        rows = read(ws.state, since, first, columns=["time"])
+        first = rows["time"][0] if rows.height else first
+    return first
+
+
 def forget_days(ws: Workspace, days: Iterable[date]) -> None:
     """Remove what was counted on some days: new levels are kept by name, so counts go when the log's rows do."""
     for day in days:
@@ -86,7 +124,7 @@ def forget_days(ws: Workspace, days: Iterable[date]) -> None:
 
 def _logged(ws: Workspace, start: datetime, end: datetime) -> dict[tuple[datetime, int], int]:
     """Return the rows of the log by hour and version; none when the log does not hold all of them."""
-    if ws.project.serving.log.mode in (OFF, SAMPLE):
+    if only_counted(ws):
         return {}
     rows = read(ws.state, since=hour_of(start), until=_end(end), columns=["time", "version"], where=_live(ws))
     by_hour = rows.group_by(pl.col("time").dt.truncate("1h"), "version").len()
@@ -97,15 +135,25 @@ def _stored(ws: Workspace, number: int, layout: Layout, start: datetime, end: da
     """Return what serving processes counted, added up by hour; what is damaged or of another layout is left out."""
     found: dict[datetime, list[Granule]] = defaultdict(list)
     for path in _files(profiles(ws.state), ws.project.serving.endpoint, number, start, end):
-        try:
-            hours = day_from_bytes(path.read_bytes())
-        except (OSError, TamperedError) as error:
-            LOG.warning("action=skip file=%s reason=%r", path.name, str(error).split("\n")[0])
-            continue
-        for hour, granule in hours.items():
+        for hour, granule in (_hours_in(path) or {}).items():
             if granule.layout == layout.digest and hour_of(start) <= hour < _end(end):
                 found[hour].append(granule)
     return {hour: total(parts) for hour, parts in found.items()}
+
+
+def _hours_in(path: Path) -> dict[datetime, Granule] | None:
+    """Return what a process counted; None when the file is damaged or gone."""
+    try:
+        return day_from_bytes(path.read_bytes())
+    except (OSError, TamperedError) as error:
+        LOG.warning("action=skip file=%s reason=%r", path.name, str(error).split("\n")[0])
+        return None
+
+
+def _counted_days(folder: Path) -> Iterator[date]:
+    for path in folder.glob("*-*-*"):
+        with suppress(ValueError):  # somebody else's folder
+            yield date.fromisoformat(path.name)
 
 
 def _files(folder: Path, endpoint: str, number: int, start: datetime, end: datetime) -> Iterator[Path]:

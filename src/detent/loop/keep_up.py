@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from detent.errors import RefusedError
 from detent.loop.audit import require_untouched
 from detent.loop.judge import champion_version
 from detent.loop.mirror import mend
+from detent.loop.release import keep_route
 from detent.loop.serve import NeighbourGateway
-from detent.loop.traffic import apply_route, desired_route, index_versions
+from detent.loop.traffic import Gateway, desired_route, index_versions
 from detent.loop.workspace import Workspace
 
 
-def keep_up(ws: Workspace) -> None:
+def keep_up(ws: Workspace, gateway: Gateway | None = None, *, mirror: Callable[[Workspace], object] = mend) -> None:
     """Unpack what the route names, publish the route that follows from the registry, and mend MLflow's copy.
+
+    `gateway`: the serving processes; None: those that run beside us, if any.
 
     Raises:
         TamperedError: the ledger or the registry was edited; nothing was recorded or published.
@@ -25,6 +30,6 @@ def keep_up(ws: Workspace) -> None:
             why="no version of this project is champion",
             fix="detent run, then detent deploy",
         )
+    keep_route(ws, gateway or NeighbourGateway(ws))
     index_versions(ws, desired_route(ws).loaded)
-    apply_route(ws, NeighbourGateway(ws), reason="start")
-    mend(ws)
+    mirror(ws)

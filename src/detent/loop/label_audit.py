@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from math import isfinite
 
 import polars as pl
 
@@ -58,13 +59,17 @@ def set_label(ws: Workspace, id_: str, value: float) -> LabelCounts:
     """Record what a person says about one answer.
 
     Raises:
-        DetentError: there is no such answer, or the model is binary and the value is neither 0 nor 1.
+        DetentError: there is no such answer, the value is not finite, or the model is binary and it is neither 0 nor 1.
     """
     if _rows(ws, [id_]).is_empty():
         raise DetentError(
             what=f"no answer has the id {id_[:60]!r}",
             why="a label is about an answer in the prediction log",
             fix="see the ids of answers without a label: detent label list",
+        )
+    if not isfinite(value):
+        raise DetentError(
+            what=f"{value:g} is no label", why="a label is a number", fix="give what was true as a number"
         )
     if ws.project.target.task == "binary" and value not in (0.0, 1.0):
         raise DetentError(what=f"{value:g} is neither 0 nor 1", why="the model is binary", fix="give 0 or 1")

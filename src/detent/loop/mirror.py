@@ -107,7 +107,10 @@ def _unlogged(ws: Workspace) -> Iterator[tuple[str, Event, Verdict]]:
 
 def _metric_name(check: Check) -> str:
     """Return the name of what a check measures: `roc_auc`, `roc_auc_gain_over_champion`, `roc_auc_gap_by_origin`."""
-    suffix = {"versus": "_gain_over_champion", "size": "_bytes", "latency": "_seconds"}
+    suffix = {"versus": "_gain_over_champion", "latency": "_seconds", "permuted": "_permuted"}
+    suffix |= {"size": "_bytes", "memory": "_bytes"}
     if check.by is not None:
         return f"{check.metric}_{check.kind}_by_{check.by}"
-    return check.metric + suffix.get(check.kind, "")
+    about = "".join(f"_{name}_{value}" for name, value in check.arguments[:1])  # as `_missing_humid`
+    beside = "_beside_champion" if check.against and check.kind != "versus" else ""
+    return check.metric + about + suffix.get(check.kind, "") + beside

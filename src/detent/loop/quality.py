@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import numpy as np
 import polars as pl
 
+from detent.loop.granules import first_traffic
 from detent.loop.notify import notify
 from detent.loop.quality_book import Book, OvertakenError, Page, load_book, save_book, whole_window
 from detent.loop.quality_rows import Known, answers_of, budget_of, by_version, known_of, standard_of
@@ -25,7 +26,7 @@ from detent.monitor.estimate import Unlabelled, judge_promise
 from detent.monitor.measured import MIN_ROWS, LabelledWindow, judge_quality, worse_for_good
 from detent.monitor.states import load_state, save_state
 from detent.plugins import load
-from detent.predictions import arrivals, join, labels_of, places, read, seal
+from detent.predictions import arrivals, join, labels_of
 from detent.predictions.maturity import DelayCurve, Maturity, mature
 from detent.records.event import Fact
 from detent.records.finding import INFO, SEVERITIES, Finding
@@ -88,13 +89,7 @@ def _skip_idle(ws: Workspace, book: Book) -> None:
     window = ws.project.monitor.window
     if book.unlabelled + 2 * window > ws.now():
         return
-    seal(places.segments(ws.state), places.parquet(ws.state))
-    days = places.days(places.parquet(ws.state), since=book.unlabelled.date())
-    first = datetime(days[0].year, days[0].month, days[0].day, tzinfo=UTC) if days else ws.now()
-    if first > book.unlabelled:  # rows that are still in segments
-        rows = read(ws.state, book.unlabelled, first, columns=["time"])
-        first = rows["time"][0] if rows.height else first
-    idle = max(0, (first - book.unlabelled) // window)
+    idle = max(0, (first_traffic(ws, book.unlabelled) - book.unlabelled) // window)
     if idle and book.next == book.unlabelled:
         book.next += idle * window
     book.unlabelled += idle * window
@@ -125,7 +120,7 @@ def _promised(ws: Workspace, book: Book) -> list[Finding]:
     with ws.db.transaction() as tx:
         store.save_findings(tx, found, endpoint=ws.project.serving.endpoint, version=None, actor=ws.actor, now=ws.now())
         save_book(ws, tx, book)
-        notify(ws, tx, found, kinds=("estimate",))
+        notify(ws, tx, found, kinds=("estimate",) if answers.height else ())
     return found
 
 
@@ -137,7 +132,7 @@ def _first_look(ws: Workspace, book: Book) -> list[Finding]:
     with ws.db.transaction() as tx:
         _store(ws, tx, book, look)
         ledger.append(tx, _watched(ws, look), ws.now())
-        notify(ws, tx, look.findings, kinds=("quality", "labels"))
+        notify(ws, tx, look.findings, kinds=("quality", "labels") if look.answers.height else ())
     return list(look.findings)
 
 

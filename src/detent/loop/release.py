@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from detent.errors import RefusedError
 from detent.loop.channels import channel_names
 from detent.loop.evidence import Evidence, slow_limits
 from detent.loop.judge import CHAMPION, champion_version
-from detent.loop.traffic import ROLLED_BACK, Gateway, apply_route, previous_champion
+from detent.loop.traffic import ROLLED_BACK, Gateway, apply_route, desired_route, previous_champion
+from detent.loop.waivers import require_in_force
 from detent.loop.workspace import Workspace
 from detent.monitor import outbox
 from detent.records.alert import Alert
@@ -37,6 +39,7 @@ from detent.store.database import Transaction
 
 CHALLENGER = "challenger"
 ALL = 10_000
+_TRIES = 5  # routes that are published in a row before the next look has to go on
 
 
 def release(
@@ -62,8 +65,11 @@ def release(
         rivals: further versions that an A/B test or a bandit tries beside it.
 
     Raises:
-        RefusedError: no such version, another rollout runs, it is the champion already, or the plan compares only one.
+        RefusedError: no such version, another rollout runs, it is the champion already, or the plan compares only one;
+            it passed by a waiver that is over.
     """
+    for one in (number, *rivals):
+        require_in_force(ws, versions.get(ws.db, ws.model, one))
     champion = champion_version(ws)
     opening = _opening(ws, number, rivals, champion.number if champion else None, hotfix=hotfix)
     with ws.db.transaction() as tx:
@@ -74,10 +80,30 @@ def release(
     if champion is None:
         return advance(ws, gateway) or rollout
     try:
-        apply_route(ws, gateway, reason=f"{reason}; {_begins(ws, rollout)}")
+        _publish(ws, gateway, reason=f"{reason}; {_begins(ws, rollout)}")
     except RefusedError as refusal:
         return _move(ws, gateway, rollout, _asked(f"{refusal.what}: {refusal.why}"), look=None)
     return rollout
+
+
+def keep_route(ws: Workspace, gateway: Gateway) -> None:
+    """Publish the route that aliases and the running rollout ask for, if it is not the one in force.
+
+    A crash, or serving processes that did not answer, may have come between a decision and its route. Cheap when there
+    is nothing to do. A candidate that serving processes refuse is rolled back.
+
+    Raises:
+        RefusedError: they refuse a version, and no rollout is to blame.
+    """
+    if champion_version(ws) is None:
+        return
+    try:
+        _publish(ws, gateway, reason="the route was not the one that was decided")
+    except RefusedError as refusal:
+        rollout = store.current(ws.db, ws.project.serving.endpoint)
+        if rollout is None:
+            raise
+        _move(ws, gateway, rollout, _asked(f"{refusal.what}: {refusal.why}"), look=None)
 
 
 def advance(ws: Workspace, gateway: Gateway, evidence: Evidence | None = None) -> Rollout | None:
@@ -117,13 +143,19 @@ def extend(ws: Workspace, *, reason: str) -> Rollout:
         return store.extend(tx, rollout, reason=reason, actor=ws.actor, now=ws.now())
 
 
-def rollback(ws: Workspace, gateway: Gateway, *, reason: str) -> str:
+def rollback(ws: Workspace, gateway: Gateway, *, reason: str, left: int | None = None) -> str:
     """Go back at once and say what was done: end the running rollout, or return to the previous champion.
 
     Nothing is loaded: every serving process still holds the version that takes over.
 
+    Args:
+        ws: the project.
+        gateway: its serving processes.
+        reason: for the history.
+        left: the only champion that may lose its place; None: whichever it is.
+
     Raises:
-        RefusedError: nothing is rolling out and there is no earlier champion.
+        RefusedError: nothing is rolling out and there is no earlier champion; or `left` is not champion any more.
     """
     rollout = store.current(ws.db, ws.project.serving.endpoint)
     if rollout is not None:
@@ -137,10 +169,30 @@ def rollback(ws: Workspace, gateway: Gateway, *, reason: str) -> str:
             fix="deploy another version: `detent status` lists them",
         )
     with ws.db.transaction() as tx:
+        if left is not None and aliases.current(tx, ws.model, CHAMPION) != left:
+            raise RefusedError(
+                what=f"version {left} does not answer any more",
+                why="another version took over meanwhile",
+                fix="nothing is to be done; `detent status` shows which",
+            )
         _point(ws, tx, CHAMPION, previous, f"{ROLLED_BACK}{reason}")
-    apply_route(ws, gateway, reason=f"{ROLLED_BACK}{reason}")
-    left = present.number if present else "?"
-    return f"version {previous} answers everything again; version {left} takes no traffic"
+    _publish(ws, gateway, reason=f"{ROLLED_BACK}{reason}")
+    gone = present.number if present else "?"
+    return f"version {previous} answers everything again; version {gone} takes no traffic"
+
+
+def _publish(ws: Workspace, gateway: Gateway, *, reason: str) -> None:
+    """Publish the route that follows from the registry; once more when that has changed meanwhile.
+
+    Of two controllers, the one that writes last has looked last.
+
+    Raises:
+        RefusedError: a process refused a version that would take traffic; the old route stays in force.
+    """
+    for _ in range(_TRIES):
+        written = apply_route(ws, gateway, reason=reason)
+        if replace(desired_route(ws), seq=written.seq) == written:
+            return
 
 
 def _opening(ws: Workspace, number: int, rivals: Sequence[int], champion: int | None, *, hotfix: bool) -> store.Opening:
@@ -201,7 +253,7 @@ def _move(
     if step.action == ADVANCE and plan.stages[moved.stage].weight == ALL:
         # All traffic is the end of the way, not another test: there is no champion left to compare with.
         return advance(ws, gateway, evidence) or moved
-    apply_route(ws, gateway, reason=step.reason)
+    _publish(ws, gateway, reason=step.reason)
     return moved
 
 

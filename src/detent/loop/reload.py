@@ -14,7 +14,7 @@ from threading import Thread
 
 from detent.errors import BusyError, DetentError, RefusedError
 from detent.loop.serve import server_lock
-from detent.loop.workspace import Workspace
+from detent.loop.workspace import ServingHost, Workspace
 from detent.records.event import Event, Fact
 from detent.serving.supervisor import Supervisor
 from detent.store import ledger
@@ -31,7 +31,7 @@ class Reloads:
     A context manager. At its end a restart that is under way is waited for: stop the supervisor first, and it gives up.
     """
 
-    def __init__(self, ws: Workspace, supervisor: Supervisor, *, tell: Tell) -> None:
+    def __init__(self, ws: Workspace | ServingHost, supervisor: Supervisor, *, tell: Tell) -> None:
         self._ws, self._supervisor, self._tell = ws, supervisor, tell
         self._asked: SimpleQueue[bool] = SimpleQueue()
         self._thread = Thread(target=self._serve, name="reloads", daemon=True)
@@ -90,7 +90,7 @@ class Reloaded:
     seconds: float
 
 
-def reload(ws: Workspace, *, tell: Tell) -> Reloaded:
+def reload(ws: Workspace | ServingHost, *, tell: Tell) -> Reloaded:
     """Have the processes of the running `detent up` replaced, and wait until that is done.
 
     Raises:
@@ -133,7 +133,7 @@ def reload(ws: Workspace, *, tell: Tell) -> Reloaded:
         time.sleep(LOOK_SECONDS)
 
 
-def server_of(ws: Workspace) -> int | None:
+def server_of(ws: Workspace | ServingHost) -> int | None:
     """Return the process id of the `detent up` that serves this project; None when none does."""
     try:
         descriptor = os.open(server_lock(ws), os.O_RDONLY)
@@ -161,7 +161,7 @@ def _told(event: Event) -> Reloaded:
     return Reloaded(processes=event.observed["processes"], seconds=event.observed["seconds"])
 
 
-def _newest(ws: Workspace) -> int:
+def _newest(ws: Workspace | ServingHost) -> int:
     return max(ledger.last_seq(ws.db, RESTARTED), ledger.last_seq(ws.db, FAILED))
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from detent.errors import Place, ProjectError
 from detent.loop.traffic import PREPARE_SECONDS
-from detent.loop.workspace import Workspace
+from detent.loop.workspace import Opened, ServingHost, Workspace
 from detent.project.environment import read_environment
 from detent.records.front import Front
-from detent.serving import acknowledge, keyring, places
+from detent.serving import acknowledge, hosts, keyring, places
 from detent.serving.counters import held_slots
 from detent.serving.paths import MANAGE, METRICS
 from detent.serving.routes import RoutePage
@@ -70,11 +70,11 @@ class NeighbourGateway:
         return [acknowledge.read(folder, slot) for slot in held_slots(places.counter_files(self._state))]
 
 
-def only_server(ws: Workspace) -> AbstractContextManager[None]:
+def only_server(ws: Opened) -> AbstractContextManager[None]:
     """Hold the right to serve this state while the block runs; it is free again when the process dies.
 
     Raises:
-        BusyError: another `detent up` serves it; its process id is named.
+        BusyError: another `detent up` or `detent serve` serves it; its process id is named.
     """
     return held_lock(
         server_lock(ws),
@@ -84,13 +84,18 @@ def only_server(ws: Workspace) -> AbstractContextManager[None]:
     )
 
 
-def server_lock(ws: Workspace) -> Path:
+def server_lock(ws: Opened) -> Path:
     """Return the file that who serves this state holds, with its process id inside."""
     return ws.state / "up.lock"
 
 
 def supervise(
-    ws: Workspace, *, port: int, host: str = "127.0.0.1", clock_file: Path | None = None, managed: bool = False
+    ws: Workspace | ServingHost,
+    *,
+    port: int,
+    host: str = "127.0.0.1",
+    clock_file: Path | None = None,
+    managed: bool = False,
 ) -> Supervisor:
     """Return the supervisor of the project's serving processes, not yet started.
 
@@ -102,8 +107,12 @@ def supervise(
     project, key = ws.project, read_environment().api_key
     entity, front = project.features.entity, project.serving.front
     keyring.publish_if_any(ws.state, ws.db)
+    site = 0
     with ws.db.transaction() as tx:
-        declare(tx, ws.model, project.trigger.webhooks)
+        if isinstance(ws, Workspace):
+            declare(tx, ws.model, project.trigger.webhooks)
+        if ws.shared:
+            site = hosts.enrol(tx, ws.state, project.serving.endpoint, ws.now())
     certificate, private_key = _tls(ws.folder, front)
     return Supervisor(
         SupervisorSettings(
@@ -127,11 +136,12 @@ def supervise(
             certificate=certificate,
             private_key=private_key,
             origins=front.origins,
+            site=site,
         )
     )
 
 
-def needs_key(ws: Workspace) -> bool:
+def needs_key(ws: Opened) -> bool:
     """True when callers have to show a key: one is in the environment, or keys were made."""
     return read_environment().api_key is not None or bool(keyring.all_keys(ws.db))
 

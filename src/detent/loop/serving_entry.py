@@ -10,18 +10,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from detent.predictions import LabelCounts, record
+from detent.project.database import open_state
 from detent.records.prediction import Label
 from detent.serving.settings import from_argument
 from detent.serving.triggers import Called
 from detent.serving.worker import main
-from detent.store.database import open_database
 from detent.trigger import Asked, Receipt, record_call
 
 
 def run(argument: str) -> None:
     """Serve until told to stop."""
     settings = from_argument(argument)
-    db = open_database(Path(settings.state) / "detent.db")
+    db = open_state(Path(settings.state) / "detent.db")
 
     def keep(labels: Sequence[Label]) -> LabelCounts:
         with db.transaction() as tx:

@@ -45,6 +45,7 @@ def gather(ws: Workspace, findings: Sequence[Finding], *, burn: Burn | None = No
         heard=tuple(_heard(ws, findings, changes)),
         broken=broken,
         clean=not broken and _clean(ws),
+        champion=aliases.current(ws.db, ws.model, CHAMPION),
         deploy=deploy,
         previous=None if fell is None else _previous(ws, fell, deploy, failures=not _qualities(findings)),
         burn=burn,

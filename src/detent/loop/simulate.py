@@ -29,6 +29,7 @@ from detent.loop.train import train
 from detent.loop.workspace import STATE, Workspace, begin, open_unrecorded, virtual_clock
 from detent.loop.world import DAY, World, check_no_future, features_between, open_world
 from detent.pipeline import LocalExecutor
+from detent.project.environment import read_environment
 from detent.records.run import RunRequest
 from detent.rollout import store as rollouts
 from detent.serving.places import route_page
@@ -87,6 +88,12 @@ def simulation(folder: Path, *, fresh: bool) -> Iterator[tuple[Workspace, Virtua
     Raises:
         RefusedError: the project has a state already and `fresh` was not asked for.
     """
+    if read_environment().database is not None:
+        raise RefusedError(
+            what="a simulation has a database of its own",
+            why="DETENT_DATABASE_URL names one that others use, and a replay would write its story into it",
+            fix="unset DETENT_DATABASE_URL for this command",
+        )
     state = folder.resolve() / STATE
     if (state / "detent.db").exists():
         if not fresh:

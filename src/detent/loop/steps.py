@@ -14,6 +14,7 @@ from detent.pipeline.nodes import Graph
 from detent.pipeline.run import Order, RunResult, run
 from detent.pipeline.workspace import Workspace as Steps
 from detent.project.code import load_callable
+from detent.project.database import IN_ENVIRONMENT
 from detent.records.event import Fact
 from detent.records.snapshot import Snapshot
 from detent.store import ledger
@@ -51,7 +52,8 @@ def project_graph(ws: PipelineWorkspace) -> Graph:
 
 def steps_of(ws: PipelineWorkspace) -> Steps:
     """Return the places and ports of a project as the pipeline room knows them."""
-    return Steps(folder=ws.folder, state=ws.state, blobs=ws.blobs, db=ws.db, clock=ws.clock)
+    database = IN_ENVIRONMENT if ws.shared else ""
+    return Steps(folder=ws.folder, state=ws.state, blobs=ws.blobs, db=ws.db, clock=ws.clock, database=database)
 
 
 def frame_of(snapshot: Snapshot) -> InputFrame:

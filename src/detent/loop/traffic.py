@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -14,6 +15,7 @@ from detent.errors import RefusedError
 from detent.gate import store as verdicts
 from detent.loop import places
 from detent.loop.judge import CHAMPION, bundle_folder
+from detent.loop.publish import in_force, publish, refused_elsewhere
 from detent.loop.workspace import Workspace
 from detent.records.event import Fact
 from detent.records.rollout import Rollout
@@ -21,6 +23,7 @@ from detent.records.route import Arm, Route
 from detent.records.version import ModelVersion
 from detent.registry import aliases, versions
 from detent.rollout import store as rollouts
+from detent.serving.hosts import OvertakenError
 from detent.serving.locate import Located, read_index, write_index
 from detent.serving.places import route_page
 from detent.serving.routes import RoutePage
@@ -28,6 +31,7 @@ from detent.serving.routes import RoutePage
 ALL = 10_000
 ROLLED_BACK = "rolled back: "  # how the reason of an alias change begins when it goes back
 PREPARE_SECONDS = 60.0
+_TRIES = 3
 
 
 class Gateway(Protocol):
@@ -97,17 +101,25 @@ def apply_route(ws: Workspace, gateway: Gateway, *, reason: str) -> Route:
     Raises:
         RefusedError: a process refused a version that would take traffic; the old route stays in force.
     """
-    page = RoutePage(route_page(ws.state))
-    wanted = desired_route(ws)
-    _, routes = page.read()
-    before = routes.get(wanted.endpoint)
+    for _ in range(_TRIES):
+        with suppress(OvertakenError):  # another host was faster: what is wanted now follows from what it did
+            return _apply(ws, gateway, reason)
+    return _apply(ws, gateway, reason)
+
+
+def _apply(ws: Workspace, gateway: Gateway, reason: str) -> Route:
+    wanted, before = desired_route(ws), in_force(ws)
     if before is not None and _same(before, wanted):
         return before
     index_versions(ws, wanted.loaded)
     if before is not None:
+        refused: dict[int, str] = {}
+        newcomers = _asked(wanted) - _asked(before)
         if not set(wanted.loaded) <= set(before.loaded):
-            _write(page, before, loaded=tuple(dict.fromkeys((*before.loaded, *wanted.loaded))))
-        refused = gateway.prepare(wanted.loaded)
+            before = _write(ws, before, before, loaded=tuple(dict.fromkeys((*before.loaded, *wanted.loaded))))
+        if ws.shared and newcomers:  # a rollback has none and waits for nobody
+            refused |= refused_elsewhere(ws, tuple(newcomers), PREPARE_SECONDS)
+        refused |= gateway.prepare(wanted.loaded)
         for number in (*(arm.version for arm in wanted.arms), *wanted.shadows):
             if number in refused:
                 raise RefusedError(
@@ -115,10 +127,9 @@ def apply_route(ws: Workspace, gateway: Gateway, *, reason: str) -> Route:
                     why=refused[number],
                     fix="ship a version whose bundle verifies and whose golden rows give the stored scores",
                 )
-    written = _write(page, wanted, loaded=wanted.loaded)
+    written = _write(ws, before, wanted, loaded=wanted.loaded, reason=reason)
     if before is None:
         gateway.prepare(wanted.loaded)
-    ws.record(_changed(ws, before, written, reason))
     return written
 
 
@@ -153,9 +164,24 @@ def unpack(ws: Workspace, version: ModelVersion) -> Path:
     return folder
 
 
-def _write(page: RoutePage, route: Route, *, loaded: tuple[int, ...]) -> Route:
+def _asked(route: Route) -> set[int]:
+    """Return the versions that a route lets answer."""
+    numbers = {*(arm.version for arm in route.arms), *route.shadows}
+    return numbers if route.fallback is None else numbers | {route.fallback}
+
+
+def _write(
+    ws: Workspace, before: Route | None, route: Route, *, loaded: tuple[int, ...], reason: str | None = None
+) -> Route:
+    """Put a route in force. Where other hosts follow, the database comes first: what lies there is the truth."""
+    page = RoutePage(route_page(ws.state))
     route = replace(route, loaded=loaded, seq=page.seq() + 1)
+    fact = None if reason is None else _changed(ws, before, route, reason)
+    if ws.shared:
+        publish(ws, before, route, fact)
     page.write([route])
+    if fact is not None and not ws.shared:
+        ws.record(fact)
     return route
 
 

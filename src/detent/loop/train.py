@@ -17,7 +17,9 @@ from detent.loop.datasets import Datasets, feature_columns, ingest_all
 from detent.loop.judge import champion_version, is_pass, judge_candidate
 from detent.loop.mirror import mirror_run, mirror_version
 from detent.loop.openlineage import emit
+from detent.loop.slices import check_slices
 from detent.loop.steps import run_steps, silent
+from detent.loop.waivers import lapsed
 from detent.loop.workspace import PipelineWorkspace, Workspace
 from detent.pipeline.executors.protocol import Executor
 from detent.pipeline.run import Order, RunResult
@@ -55,7 +57,7 @@ def train(
         DetentError: bad data, a broken contract, an invalid pipeline; the failure is in the ledger. A step that fails
             is no exception: the outcome's run says so.
     """
-    run_id = _next_run(ws, request)
+    run_id = begin_run(ws, request)
     try:
         order = Order(request=request, how=how or How(), progress=progress or silent)
         return _train(ws, run_id, executor=executor, order=order)
@@ -66,6 +68,7 @@ def train(
 def _train(ws: Workspace, run_id: str, *, executor: Executor, order: Order) -> Outcome:
     try:
         datasets = ingest_all(ws, ws.now())
+        check_slices(ws, datasets.frames)
         result = run_steps(ws, datasets.snapshots, run_id=run_id, executor=executor, order=order)
     except DetentError as error:
         ws.record(_failed(ws, run_id, {"error": error.what, "why": error.why}))
@@ -83,7 +86,7 @@ def _train(ws: Workspace, run_id: str, *, executor: Executor, order: Order) -> O
         if known is not None:
             return replace(known, datasets=datasets)
         candidate = make_candidate(
-            ws, _parts(result), run=run_id, origin="pipeline", allowed=feature_columns(ws, datasets.frames)
+            ws, parts_of(result), run=run_id, origin="pipeline", allowed=feature_columns(ws, datasets.frames)
         )
         ws.record(candidate_fact(ws, candidate, _made_of(result)))
         verdict, version = submit(ws, candidate, datasets)
@@ -127,17 +130,17 @@ def _judged_before(ws: Workspace, result: RunResult) -> Outcome | None:
     for made in reversed(list(ledger.read(ws.db, kind="candidate.made"))):
         if any(made.payload.get(name) != digest for name, digest in made_of.items()):
             continue
-        verdict_event = next(iter(ledger.read(ws.db, kind="verdict", subject=made.subject)), None)
-        if verdict_event is None:
+        told = list(ledger.read(ws.db, kind="verdict", subject=made.subject))
+        if not told:
             return None  # the run was killed before the gate spoke
-        verdict = verdicts.load(ws.db, verdict_event.payload["verdict"])
+        verdict = verdicts.load(ws.db, told[-1].payload["verdict"])
         version = versions.find(ws.db, ws.model, made.payload["bundle"])
         is_champion = champion is not None and champion.digest == made.payload["bundle"]
         same_champion = verdict.champion_digest == (champion.digest if champion else None)
         if verdict.policy_digest != ws.project.policy_digest or not (is_champion or same_champion):
             return None
-        if is_pass(verdict) and version is None:
-            return None  # killed between the gate and the registry
+        if is_pass(verdict) and (version is None or lapsed(ws, verdict)):
+            return None  # killed between the gate and the registry, or nobody answers for it any more
         return Outcome(run=result.run, verdict=verdict, version=version, judged_in=made.subject.removeprefix("run:"))
     return None
 
@@ -163,7 +166,7 @@ def candidate_fact(ws: Workspace, candidate: Candidate, parts: Mapping[str, str]
     )
 
 
-def _next_run(ws: Workspace, request: RunRequest) -> str:
+def begin_run(ws: Workspace, request: RunRequest) -> str:
     """Number the run and write down that it starts, in one transaction: two at once get two numbers."""
     checkout = checkout_fact(ws.folder)  # it asks git, which takes longer than a transaction should
     with ws.db.transaction() as tx:
@@ -183,7 +186,8 @@ def _next_run(ws: Workspace, request: RunRequest) -> str:
     return run_id
 
 
-def _parts(result: RunResult) -> Parts:
+def parts_of(result: RunResult) -> Parts:
+    """Return what the candidate of a run is made of."""
     outputs = result.outputs
     return Parts(
         model=result.value("model", Model),

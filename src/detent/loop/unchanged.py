@@ -8,13 +8,14 @@ from pathlib import Path
 
 from detent.pipeline import plan_cache
 from detent.pipeline.seal import project_key
+from detent.project.database import open_state
 from detent.store import ledger
-from detent.store.database import Reader, open_database
+from detent.store.database import Reader
 
 STATE = ".detent"
 PLAN = "plan.json"
 # Events after which the same data and code may get another verdict, or a run has been made by somebody else.
-_TURNS = ("alias.changed", "run.started", "step.accepted")
+_TURNS = ("alias.changed", "run.started", "step.accepted", "waiver.granted")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +49,7 @@ def unchanged(folder: Path, asked: Asked) -> Answer | None:
     if found is None:
         return None
     facts, answer = found
-    db = open_database(state / "detent.db")
+    db = open_state(state / "detent.db")
     try:
         if facts != facts_of(db):
             return None

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 import polars as pl
 
-from detent.loop.drift import Known, drift_findings, first_window
+from detent.loop.drift import DriftLook, Known, first_window, look_at_drift
+from detent.loop.granules import first_traffic, only_counted
 from detent.loop.judge import CHAMPION
 from detent.loop.notify import notify
 from detent.loop.quality_book import whole_window
+from detent.loop.window_facts import facts_of, save_facts
 from detent.loop.workspace import Workspace
 from detent.monitor import store
 from detent.monitor.failures import error_findings
@@ -22,6 +24,7 @@ from detent.records.version import ModelVersion
 from detent.registry import aliases, versions
 from detent.store import ledger
 from detent.store.clock import iso, parse
+from detent.store.database import Reader
 
 TRAFFIC = "traffic"
 _COLUMNS = ("time", "endpoint", "arm", "status")
@@ -60,15 +63,11 @@ def _skip_idle(ws: Workspace) -> None:
     length, start = ws.project.monitor.window, _watched_until(ws)
     if start is None or start + 2 * length > ws.now():
         return
-    seal(places.segments(ws.state), places.parquet(ws.state))
-    days = places.days(places.parquet(ws.state), since=start.date())
-    first = min((datetime(day.year, day.month, day.day, tzinfo=UTC) for day in days), default=None)
-    if first is None:
-        rows = read(ws.state, since=start, columns=_COLUMNS)
-        first = rows["time"][0] if rows.height else ws.now()
-    idle = (first - start) // length
+    idle = (first_traffic(ws, start) - start) // length
     if idle > 0:
-        ws.record(_skipped(ws, start, start + idle * length))
+        with ws.db.transaction() as tx:
+            if _watched_until(ws, tx) == start:
+                ledger.append(tx, _skipped(ws, start, start + idle * length), ws.now())
 
 
 def _skipped(ws: Workspace, start: datetime, end: datetime) -> Fact:
@@ -99,26 +98,35 @@ def watch(ws: Workspace, window: Window, *, known: Known | None = None) -> list[
     mine = (pl.col("endpoint") == endpoint) & (pl.col("arm") == "live")
     live = read(ws.state, since=window.start, until=window.end, columns=_COLUMNS, where=mine)
     champion = _champion_then(ws, window)
-    found = [] if champion is None else _judge(ws, champion, live, window, known)
+    drift = DriftLook() if champion is None else _drift(ws, champion, live, window, known)
+    found = [*_failures(ws, live, window, drift), *drift.findings]
+    rows = max(live.height, drift.rows) if only_counted(ws) else live.height
+    facts = facts_of(ws, champion, window.start, window.end)
     with ws.db.transaction() as tx:
+        if _watched_until(ws, tx) != window.start:  # another controller did it, and tells what it found
+            return []
         number = champion.number if champion else None
+        save_facts(ws, tx, facts, window.end)
         store.save_findings(tx, found, endpoint=endpoint, version=number, actor=ws.actor, now=ws.now())
-        ledger.append(tx, _watched(ws, window, live.height, found), ws.now())
-        notify(ws, tx, found, kinds=("drift", "data", "errors"))
+        ledger.append(tx, _watched(ws, window, rows, found), ws.now())
+        # What could not be looked at did not come out clean: its episodes stay open.
+        notify(ws, tx, found, kinds=drift.judged | ({"errors"} if rows else set()))
     return found
 
 
-def _judge(
-    ws: Workspace, champion: ModelVersion, live: pl.DataFrame, window: Window, known: Known | None
-) -> list[Finding]:
-    failed = live.filter(pl.col("status") != "ok").height
-    errors = error_findings(requests=live.height, errors=failed, start=iso(window.start), end=iso(window.end))
+def _failures(ws: Workspace, live: pl.DataFrame, window: Window, drift: DriftLook) -> list[Finding]:
+    """Judge the requests that nobody could answer, by the log where it holds all of them, else by what was counted."""
+    failed, requests = live.filter(pl.col("status") != "ok").height, live.height
+    if drift.rows and only_counted(ws):
+        failed, requests = drift.failed, drift.rows
+    return error_findings(requests=requests, errors=failed, start=iso(window.start), end=iso(window.end))
+
+
+def _drift(ws: Workspace, champion: ModelVersion, live: pl.DataFrame, window: Window, known: Known | None) -> DriftLook:
     first = first_window(ws, champion)
-    if first is None or window.start < first or live.is_empty():
-        return errors
-    return errors + drift_findings(
-        ws, champion, window.start, first=first, known=known, note=_news(ws, champion, window)
-    )
+    if first is None or window.start < first or (live.is_empty() and not only_counted(ws)):
+        return DriftLook()
+    return look_at_drift(ws, champion, window.start, first=first, known=known, note=_news(ws, champion, window))
 
 
 def _champion_then(ws: Workspace, window: Window) -> ModelVersion | None:
@@ -151,12 +159,13 @@ def worst(findings: Sequence[Finding]) -> str:
     return max((finding.severity for finding in findings), key=SEVERITIES.index, default=INFO)
 
 
-def _watched_until(ws: Workspace) -> datetime | None:
+def _watched_until(ws: Workspace, reader: Reader | None = None) -> datetime | None:
     """Return where the next window begins; None before the first champion."""
-    last = ledger.last(ws.db, "window.watched", f"{TRAFFIC}:{ws.project.serving.endpoint}")
+    reader = reader or ws.db
+    last = ledger.last(reader, "window.watched", f"{TRAFFIC}:{ws.project.serving.endpoint}")
     if last is not None:
         return parse(last.payload["end"])
-    first = next(iter(ledger.read(ws.db, kind="rollout.promoted")), None)
+    first = next(iter(ledger.read(reader, kind="rollout.promoted")), None)
     return None if first is None else whole_window(parse(first.time), ws.project.monitor.window)
 
 

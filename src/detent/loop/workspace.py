@@ -12,9 +12,10 @@ from typing import TypeVar
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from detent import project as projects
-from detent.bundle.keys import load, load_or_create, public_bytes
+from detent.bundle.keys import PRIVATE_NAME, load, load_or_create, public_bytes
 from detent.data.versions import roots
-from detent.errors import Place, ProjectError, TamperedError, did_you_mean
+from detent.errors import Place, ProjectError, RefusedError, TamperedError, did_you_mean
+from detent.project.database import open_state
 from detent.project.environment import read_environment
 from detent.records.event import Event, Fact
 from detent.records.project import PipelineProject, Project
@@ -24,13 +25,14 @@ from detent.store.atomic import unwritable
 from detent.store.blobs import Blobs, open_blobs
 from detent.store.canonical import digest
 from detent.store.clock import Clock, SystemClock, VirtualClock
-from detent.store.database import Database, Transaction, open_database
+from detent.store.database import Database, Transaction
 from detent.store.migrate import migrate
 
 W = TypeVar("W", bound="PipelineWorkspace")
 
 STATE = ".detent"
-QUALITY = ("threshold", "versus", "gap", "each", "worst")  # kinds of checks that name a metric of quality
+# Kinds of checks that name a metric of quality.
+QUALITY = ("threshold", "versus", "gap", "each", "worst", "robustness", "permuted")
 CREATED = "state.created"  # the first event of a ledger
 ROOMS = (
     "detent.store",
@@ -38,6 +40,7 @@ ROOMS = (
     "detent.pipeline",
     "detent.gate",
     "detent.registry",
+    "detent.serving",
     "detent.rollout",
     "detent.predictions",
     "detent.monitor",
@@ -47,26 +50,21 @@ ROOMS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PipelineWorkspace:
-    """An open project, with a model or without one. `actor` is who appears in the ledger."""
+class Opened:
+    """An open project, whatever may be done with it. `actor` is who appears in the ledger."""
 
     project: PipelineProject
     state: Path  # the .detent folder
     db: Database
     blobs: Blobs
     clock: Clock
-    key: Ed25519PrivateKey
     actor: str
+    shared: bool = False  # other hosts may follow the database: DETENT_DATABASE_URL names it
 
     @property
     def folder(self) -> Path:
         """The project folder."""
         return Path(self.project.folder)
-
-    @property
-    def public_key(self) -> bytes:
-        """Key that servers check bundles and verdicts with."""
-        return public_bytes(self.key)
 
     def now(self) -> datetime:
         """The present moment of this workspace's clock."""
@@ -83,6 +81,31 @@ class PipelineWorkspace:
         """Write a fact that changes nothing else."""
         with self.db.transaction() as tx:
             return ledger.append(tx, fact, self.now())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServingHost(Opened):
+    """An open project on a host that only serves: it can check what was signed, and can sign nothing."""
+
+    project: Project  # pyright: ignore[reportIncompatibleVariableOverride]  (frozen: narrowing it is safe)
+    public_key: bytes
+
+    @property
+    def model(self) -> str:
+        """Name under which versions are registered."""
+        return self.project.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PipelineWorkspace(Opened):
+    """An open project, with a model or without one, by who holds its key."""
+
+    key: Ed25519PrivateKey
+
+    @property
+    def public_key(self) -> bytes:
+        """Key that servers check bundles and verdicts with."""
+        return public_bytes(self.key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,16 +163,21 @@ def _open(kind: type[W], project: PipelineProject, clock: Clock | None, actor: s
         state.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise unwritable(state, error) from error
-    db = open_database(state / "detent.db")
+    db = open_state(state / "detent.db")
     migrate(db, ROOMS)
+    key = _key(db, state / "keys")
+    shared = read_environment().database is not None
+    if shared:
+        ledger.remember_newest(db)
     ws = kind(
         project=project,  # pyright: ignore[reportArgumentType]  (the caller pairs them)
         state=state,
         db=db,
         blobs=open_blobs(str(state / "blobs")),
         clock=clock or SystemClock(),
-        key=_key(db, state / "keys"),
+        key=key,
         actor=actor or f"cli:{read_environment().user}",
+        shared=shared,
     )
     # So that no other project that uses this store collects what this one needs.
     roots.register(state / "blobs", roots.Tenant(id=digest(ws.public_key), name=project.name), SystemClock().now())
@@ -186,8 +214,10 @@ def _key(db: Database, folder: Path) -> Ed25519PrivateKey:
             fix=f"restore {folder.parent} from a backup; else begin a new state: move it away and run again",
             where=Place(file=str(db.path)),
         )
+    if read_environment().database is not None and not (folder / PRIVATE_NAME).exists():
+        raise _elsewhere(folder)
     key = load(folder)
-    if CREATED in kinds and public_bytes(key).hex() != _public_key_at_creation(db):
+    if CREATED in kinds and public_bytes(key).hex() != public_key_at_creation(db):
         raise TamperedError(
             what="the signing key is not the one that this state was begun with",
             why="the ledger's first event names another public key; what this key signs is not this state's word",
@@ -197,11 +227,11 @@ def _key(db: Database, folder: Path) -> Ed25519PrivateKey:
     return key
 
 
-def _public_key_at_creation(db: Database) -> object:
+def public_key_at_creation(db: Database) -> object:
     """Return the key in hex as the first event names it; an event that can't be read names none."""
     try:
         return next(ledger.read(db, kind=CREATED)).observed.get("public_key")
-    except (ValueError, AttributeError):  # edited by hand: `detent verify` names the event
+    except (ValueError, AttributeError, StopIteration):  # edited by hand: `detent verify` names the event
         return None
 
 
@@ -211,14 +241,34 @@ def open_ledger(folder: Path) -> Database:
     Raises:
         ProjectError: there is no state in the folder.
     """
-    path = folder / STATE / "detent.db"
-    if not path.is_file():
-        raise ProjectError(
-            what="there is no ledger here",
-            why=f"{path} does not exist: nothing has happened in this project yet",
-            fix="change into the project's folder, or begin with `detent run` or `detent simulate`",
-        )
-    return open_database(path)
+    path = folder.resolve() / STATE / "detent.db"
+    shared = read_environment().database is not None
+    if not shared and not path.is_file():
+        raise _no_ledger(f"{path} does not exist")
+    db = open_state(path)
+    if shared:
+        migrate(db, ROOMS)
+        if not ledger.count_by_kind(db):
+            raise _no_ledger("the database that DETENT_DATABASE_URL names holds no event")
+    return db
+
+
+def _no_ledger(why: str) -> ProjectError:
+    return ProjectError(
+        what="there is no ledger here",
+        why=f"{why}: nothing has happened in this project yet",
+        fix="change into the project's folder, or begin with `detent run` or `detent simulate`",
+    )
+
+
+def _elsewhere(folder: Path) -> RefusedError:
+    return RefusedError(
+        what="this host may not sign for the project",
+        why="the database that DETENT_DATABASE_URL names was begun with a key that is not in this state folder",
+        fix="do this on the host that has the key; to answer here, use `detent serve`; for a second host that may do "
+        "everything, copy the first one's folder `.detent/keys`; for another project, use a database of its own",
+        where=Place(file=str(folder)),
+    )
 
 
 def virtual_clock(state: Path, start: datetime) -> VirtualClock:
@@ -233,7 +283,7 @@ def check_metrics(project: Project) -> None:
         ProjectError: with the line of detent.yaml and the metrics that exist.
     """
     known = NAMES[project.target.task]
-    wanted = [(check.metric, check.line) for check in project.gate if check.kind in QUALITY]
+    wanted = [(check.metric, check.line) for check in project.gate if check.kind in QUALITY and check.code is None]
     for name, line in [*wanted, (project.monitor.quality, None)]:
         if name not in known:
             raise ProjectError(

@@ -21,6 +21,7 @@ from detent.pipeline.results import FAILED, Results
 from detent.pipeline.session import Sessions, unknown_run
 from detent.pipeline.trace.tracer import Tracer
 from detent.pipeline.workspace import Address, Workspace, open_address
+from detent.project.database import IN_ENVIRONMENT, database_of
 from detent.records.run import WHOLE, StepRun
 from detent.store.clock import SystemClock, iso
 
@@ -105,16 +106,14 @@ def write_failure(workspace: Workspace, document: Document, ended: Ended) -> Ste
 
 def _open(call: Call, state: Path) -> Workspace:
     state = state.resolve()
-    database = Path(call.database or state / "detent.db")
-    if not database.is_file():
+    database = call.database or database_of(state / "detent.db")
+    if database != IN_ENVIRONMENT and not Path(database).is_file():
         raise ProjectError(
             what="there is no store here",
             why=f"{database} does not exist",
             fix="set DETENT_STORE to the state folder (.detent) of the project",
         )
-    address = Address(
-        folder=call.code, state=str(state), database=str(database), blobs=call.blobs or str(state / "blobs")
-    )
+    address = Address(folder=call.code, state=str(state), database=database, blobs=call.blobs or str(state / "blobs"))
     return open_address(address, SystemClock())
 
 

@@ -31,7 +31,7 @@ from detent.pipeline.trace.reads import to_json
 from detent.records.run import StepRun
 from detent.store.canonical import canonical_names, digest
 from detent.store.clock import iso
-from detent.store.database import Transaction, open_database
+from detent.store.database import Transaction
 
 HIT, RAN, SKIPPED = "hit", "ran", "skipped"
 _LONGEST_NAME = 200  # bytes; a file may have 255
@@ -95,7 +95,7 @@ def _execute(task: Task, session: Session, attempts: Attempts) -> Done:
         if entry is not None:
             return _hit(task, session, planned, entry, lease)
         log = log_name(task)
-        with renewed(lease, lambda: open_database(session.workspace.db.path)):
+        with renewed(lease, session.workspace.db.beside):
             began, used = time.monotonic(), _cpu_seconds()
             result = attempts.make(
                 planned,

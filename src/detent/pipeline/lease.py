@@ -87,16 +87,14 @@ def _own_start() -> str:
 os.register_at_fork(after_in_child=_own_start.cache_clear)
 
 
-def renewed(lease: Lease, connect: Callable[[], Database]) -> contextlib.AbstractContextManager[None]:
-    """Renew a lease in the background for as long as the block runs, through a connection of its own."""
+def renewed(
+    lease: Lease, connect: Callable[[], contextlib.AbstractContextManager[Database]]
+) -> contextlib.AbstractContextManager[None]:
+    """Renew a lease in the background while the block runs, through what `connect` (`Database.beside`) gives."""
     return _renewals.calling(lambda: _renew(lease, connect))
 
 
-def _renew(lease: Lease, connect: Callable[[], Database]) -> None:
-    with contextlib.suppress(DetentError):  # busy: the next time is early enough
-        db = connect()
-        try:
-            with db.transaction() as tx:
-                store.renew_lease(tx, lease.key, token=lease.token, expires=time.time() + SECONDS)
-        finally:
-            db.close()
+def _renew(lease: Lease, connect: Callable[[], contextlib.AbstractContextManager[Database]]) -> None:
+    # Busy or away: the next time is early enough.
+    with contextlib.suppress(DetentError), connect() as db, db.transaction() as tx:
+        store.renew_lease(tx, lease.key, token=lease.token, expires=time.time() + SECONDS)

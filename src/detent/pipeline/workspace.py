@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+from detent.project.database import open_named
 from detent.store.blobs import Blobs, FolderBlobs, open_blobs
 from detent.store.clock import Clock
-from detent.store.database import Database, open_database
+from detent.store.database import Database
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +22,7 @@ class Workspace:
     db: Database
     clock: Clock
     blobs_url: str = ""  # where `blobs` is; "" means `blobs` in the state folder
+    database: str = ""  # how another process finds `db`; "" means by its file
 
     @cached_property
     def address(self) -> Address:
@@ -28,7 +30,7 @@ class Workspace:
         return Address(
             folder=str(self.folder.resolve()),
             state=str(self.state.resolve()),
-            database=str(self.db.path.resolve()),
+            database=self.database or str(self.db.path.resolve()),
             blobs=self.blobs_url or str((self.state / "blobs").resolve()),
         )
 
@@ -63,8 +65,9 @@ def open_address(address: Address, clock: Clock, *, durable: bool = True) -> Wor
         folder=Path(address.folder),
         state=state,
         blobs=open_blobs(address.blobs, cache=state / "cache"),
-        db=open_database(Path(address.database)),
+        db=open_named(address.database, file=state / "detent.db"),
         clock=clock,
         blobs_url=address.blobs,
+        database=address.database,
     )
     return opened if durable else unhurried(opened)

@@ -85,9 +85,9 @@ def waiting(db: Reader) -> pl.DataFrame:
 
 
 def adopt(tx: Transaction, labels: pl.DataFrame) -> None:
-    """Let go of labels (field, name) whose predictions have been found."""
-    for field, name in labels.select("field", "name").unique(maintain_order=True).iter_rows():
-        tx.execute(_SQL["adopt"], field=field, name=name)
+    """Let go of labels (field, name, at) whose predictions have been found; one that came since and is newer waits."""
+    for field, name, at in labels.select("field", "name", "at").unique(maintain_order=True).iter_rows():
+        tx.execute(_SQL["adopt"], field=field, name=name, at=iso(at))
 
 
 def forget(tx: Transaction, before: datetime) -> int:

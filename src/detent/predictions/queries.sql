@@ -44,7 +44,7 @@ WHERE orphans.at <= excluded.at AND (orphans.at < excluded.at OR orphans.value <
 SELECT field, name, value, at, arrived_at, source FROM orphans ORDER BY field, name
 
 -- adopt --
-DELETE FROM orphans WHERE field = :field AND name = :name
+DELETE FROM orphans WHERE field = :field AND name = :name AND at <= :at
 
 -- forget_orphans --
 DELETE FROM orphans WHERE arrived_at < :before

@@ -51,7 +51,7 @@ def load(folder: Path) -> Project:
     name = _name(top.need("project", "delay-risk"))
     data = read_data(top.need("data", "{events: {source: data/events.parquet, time: at, key: id}}"))
     target = _target(top.need("target", "{data: events, column: label}"), data)
-    gate, gate_plan = read_gate(top.need("gate", "[roc_auc >= 0.65]"))
+    gate, gate_plan = read_gate(top.need("gate", "[roc_auc >= 0.65]"), folder)
     return Project(
         name=name,
         folder=str(folder.resolve()),
@@ -70,7 +70,7 @@ def load(folder: Path) -> Project:
         trust=top.read("trust", read_trust, Trust()),
         prices=top.read("prices", read_prices, Prices()),
         lineage=top.read("lineage", _lineage, LineagePlan()),
-        policy_digest=policy_digest(gate, gate_plan),
+        policy_digest=policy_digest(gate, gate_plan, folder),
     )
 
 

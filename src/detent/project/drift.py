@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from detent.errors import Place, ProjectError
 from detent.project.durations import parse_rate
-from detent.project.nodes import Section, Value, read_key
+from detent.project.nodes import Section, Value, read_key, read_yaml
 from detent.records.project import DriftPlan
 
-KEYS = ("false_alarms", "scales", "correction", "warn", "seasonal", "slices", "keep_rows")
+KEYS = ("false_alarms", "scales", "correction", "warn", "seasonal", "slices", "keep_rows", "embeddings")
+FILE = "detent.yaml"
 _MONTH = 30.0  # days
 _DEFAULT = DriftPlan()
 
@@ -28,8 +32,19 @@ def read_drift(section: Section | None) -> DriftPlan:
         nulls=read_key(limits, "nulls", Value.share, _DEFAULT.nulls),
         seasonal=read_key(section, "seasonal", _switch, "auto"),
         slices=read_key(section, "slices", _names, ()),
+        embeddings=read_key(section, "embeddings", _names, ()),
         keep_rows=read_key(section, "keep_rows", lambda value: value.whole(low=0), _DEFAULT.keep_rows),
     )
+
+
+def slice_error(folder: Path, name: str, why: str, fix: str) -> ProjectError:
+    """Build the error that points at a column of `monitor.slices`; what it has to be is known only later."""
+    what, section = f"rows can't be sliced by `{name}`", read_yaml(folder / FILE).section().get("monitor")
+    named = section.section().get("slices") if section is not None else None
+    for item in named.items() if named is not None else ():
+        if item.plain() == name:
+            return item.error(why, fix, what=what)
+    return ProjectError(what=what, why=why, fix=fix, where=Place(file=FILE, field="monitor.slices"))
 
 
 def _per_month(value: Value) -> float:

@@ -20,7 +20,10 @@ def parse_duration(text: str) -> timedelta:
     found = _DURATION.fullmatch(text.strip())
     if found is None or found[2] not in SECONDS:
         raise ValueError(f"`{text}` is no duration; write a number and a unit, such as 30m, 6h or 1d")
-    return timedelta(seconds=float(found[1]) * SECONDS[found[2]])
+    try:
+        return timedelta(seconds=float(found[1]) * SECONDS[found[2]])
+    except OverflowError:
+        raise ValueError(f"`{text}` is longer than any time that can be told") from None
 
 
 def parse_rate(text: str) -> tuple[int, timedelta]:

@@ -29,13 +29,13 @@ class Environment:
     """What the environment says."""
 
     api_key: Secret | None  # DETENT_API_KEY: callers of predict, feedback and metrics must show it
+    database: Secret | None  # DETENT_DATABASE_URL: the database that several machines share
     user: str  # who is at the keyboard, for the ledger
 
 
 def read_environment() -> Environment:
     """Read every DETENT_* variable."""
-    key = os.environ.get("DETENT_API_KEY", "")
-    return Environment(api_key=Secret(key) if key else None, user=_user())
+    return Environment(api_key=read_secret("DETENT_API_KEY"), database=read_secret("DETENT_DATABASE_URL"), user=_user())
 
 
 def read_secret(name: str) -> Secret | None:

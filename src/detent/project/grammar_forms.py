@@ -12,11 +12,12 @@ from detent.project.lines import GrammarError, offset_of
 from detent.records.check import BETTER, Check
 
 _TIMES = {unit: SECONDS[unit] for unit in ("us", "ms", "s")}
-_UNITS = {"latency": _TIMES, "size": BYTES}  # by kind; every other number has no unit but %
-_EXAMPLES = {"latency": "20ms", "size": "50MB"}
+_UNITS = {"latency": _TIMES, "size": BYTES, "memory": BYTES}  # by kind; every other number has no unit but %
+_EXAMPLES = {"latency": "20ms", "size": "50MB", "memory": "500MB", "cost": "0.10"}
 _ALWAYS_ON = ("baseline", "overlap", "provenance")
 _LEAKAGE = "leakage"
-_MEASURED = ("latency", "size")  # on this machine, not from rows: the estimate decides
+_MEASURED = ("latency", "size", "memory", "cost")  # on this machine, not from rows: the estimate decides
+_CODE = "CODE"  # type of the token of a function of the project
 _CHAMPION = "champion"
 
 
@@ -78,7 +79,7 @@ class Build(Transformer[Token, Check]):
         sign, size = parts
         if sign is None:
             return _Goal(0.0, relative=False)
-        worth = _worth("versus", "the factor" if sign == "*" else "the margin", size)
+        worth = worth_of("versus", "the factor" if sign == "*" else "the margin", size)
         if sign != "*":
             return _Goal(worth if sign == "+" else -worth, relative=False)
         if worth <= 0.0:
@@ -93,7 +94,7 @@ class Build(Transformer[Token, Check]):
             raise GrammarError(
                 f"`{metric} {op}` asks for more of it; write {_limit_example(kind, metric)}", offset_of(op)
             )
-        threshold = _worth(kind, f"`{metric}`", value)
+        threshold = worth_of(kind, f"`{metric}`", value)
         if kind == _LEAKAGE:
             _check_leakage(op, value, threshold, sure)
         check = self._check(kind, metric, op, threshold, sure)
@@ -103,7 +104,10 @@ class Build(Transformer[Token, Check]):
     def versus(self, parts: list[Any]) -> Check:
         """Read `roc_auc >= champion - 0.01`."""
         metric, op, goal, sure = parts
-        _check_is_metric(metric)
+        kind = _kind(metric)
+        if kind in _MEASURED:
+            return self._beside(kind, parts)
+        check_is_metric(metric)
         check = self._check("versus", metric, op, goal.margin, sure)
         return replace(check, relative=goal.relative, against=_CHAMPION)
 
@@ -118,25 +122,25 @@ class Build(Transformer[Token, Check]):
     def gap(self, parts: list[Any]) -> Check:
         """Read `gap(roc_auc, by=origin) <= 0.08`."""
         metric, column, op, value, sure = parts
-        _check_is_metric(metric)
+        check_is_metric(metric)
         if not op.startswith("<"):
             raise GrammarError(f"`gap {op}` lets every uneven model pass; write `gap(...) <= 0.08`", offset_of(op))
-        return replace(self._check("gap", metric, op, _worth("gap", "a gap", value), sure), by=str(column))
+        return replace(self._check("gap", metric, op, worth_of("gap", "a gap", value), sure), by=str(column))
 
     def worst(self, parts: list[Any]) -> Check:
         """Read `worst(roc_auc, by=origin) >= 0.6`."""
         metric, column, op, value, sure = parts
-        _check_is_metric(metric)
-        return replace(self._check("worst", metric, op, _worth("worst", f"`{metric}`", value), sure), by=str(column))
+        check_is_metric(metric)
+        return replace(self._check("worst", metric, op, worth_of("worst", f"`{metric}`", value), sure), by=str(column))
 
     def each(self, parts: list[Any]) -> Check:
         """Read `each(roc_auc, by=origin) >= champion - 0.03`."""
         metric, column, op, goal, sure = parts
-        _check_is_metric(metric)
+        check_is_metric(metric)
         if isinstance(goal, _Goal):
             check = self._check("each", metric, op, goal.margin, sure)
             return replace(check, by=str(column), relative=goal.relative, against=_CHAMPION)
-        return replace(self._check("each", metric, op, _worth("each", f"`{metric}`", goal), sure), by=str(column))
+        return replace(self._check("each", metric, op, worth_of("each", f"`{metric}`", goal), sure), by=str(column))
 
     def fairness(self, parts: list[Any]) -> Check:
         """Read `parity(by=sex) <= 0.1`."""
@@ -145,14 +149,27 @@ class Build(Transformer[Token, Check]):
         if not op.startswith(wanted):
             example = "parity_ratio(by=...) >= 0.8" if wanted == ">" else f"{measure}(by=...) <= 0.1"
             raise GrammarError(f"`{measure} {op}` lets every unfair model pass; write `{example}`", offset_of(op))
-        check = self._check("fairness", measure, op, _worth("fairness", f"`{measure}`", value), sure)
-        arguments = () if cut is None else (("cut", f"{_worth('fairness', 'a cut', cut):g}"),)
+        check = self._check("fairness", measure, op, worth_of("fairness", f"`{measure}`", value), sure)
+        arguments = () if cut is None else (("cut", f"{worth_of('fairness', 'a cut', cut):g}"),)
         return replace(check, by=str(column), arguments=arguments)
+
+    def _beside(self, kind: str, parts: list[Any]) -> Check:
+        """Read `latency_p99 <= champion * 1.2`; without `at` it refuses only what surely breaks it."""
+        metric, op, goal, sure = parts
+        example = f"`{metric} <= champion * 1.2`"
+        if not op.startswith("<"):
+            raise GrammarError(f"`{metric} {op}` asks for more of it; write {example}", offset_of(op))
+        if sure is not None and sure.confidence is not None and kind != "latency":
+            raise GrammarError(f"`{metric}` has no confidence; remove `at ...%`", sure.offset)
+        if not goal.relative and goal.margin:
+            raise GrammarError(f"`{metric}` takes a share of the champion's; write {example}", offset_of(op))
+        check = self._check(kind, metric, op, goal.margin, sure)
+        return replace(check, relative=True, against=_CHAMPION, slack=sure is None)
 
     def _by_share(self, parts: list[Any], *, slack: bool) -> Check:
         metric, share, sure = parts
-        _check_is_metric(metric)
-        worth = _worth("versus", "the share", share)
+        check_is_metric(metric)
+        worth = worth_of("versus", "the share", share)
         if not 0.0 <= worth < 1.0:
             raise GrammarError(
                 f"{share.text} is no share of the champion's value; give one from 0% to 100%, such as 2%",
@@ -163,8 +180,15 @@ class Build(Transformer[Token, Check]):
 
     def _check(self, kind: str, metric: str, op: str, threshold: float, sure: _Sure | None) -> Check:
         confidence = self._default if sure is None else sure.confidence
+        code = str(metric) if getattr(metric, "type", "") == _CODE else None
         return replace(
-            self._empty, kind=kind, metric=str(metric), op=str(op), threshold=threshold, confidence=confidence
+            self._empty,
+            kind=kind,
+            metric=str(metric) if code is None else code.partition(":")[2],
+            op=str(op),
+            threshold=threshold,
+            confidence=confidence,
+            code=code,
         )
 
 
@@ -172,12 +196,14 @@ def _kind(metric: Token) -> str:
     """Return the kind of check that a line `metric <= number` asks for."""
     if metric in _ALWAYS_ON:
         raise GrammarError(f"`{metric}` is always on and has no limit to set; remove the line", offset_of(metric))
-    if metric in ("size", _LEAKAGE):
+    if metric.type == _CODE:
+        return "threshold"
+    if metric in ("size", "memory", "cost", _LEAKAGE):
         return str(metric)
     return "latency" if metric.startswith("latency") else "threshold"
 
 
-def _check_is_metric(metric: Token) -> None:
+def check_is_metric(metric: Token) -> None:
     """Refuse to compare what is not a metric of quality, such as a size, with the champion or between slices."""
     kind = _kind(metric)
     if kind != "threshold":
@@ -199,7 +225,7 @@ def _check_leakage(op: Token, value: _Quantity, limit: float, sure: _Sure | None
         raise GrammarError(f"leakage has no confidence; write {example}", sure.offset)
 
 
-def _worth(kind: str, subject: str, value: _Quantity) -> float:
+def worth_of(kind: str, subject: str, value: _Quantity) -> float:
     """Return a quantity in the unit of its kind: seconds, bytes, or as it is."""
     number, unit = float(value.number), value.unit
     units = _UNITS.get(kind, {"%": 0.01})

@@ -17,6 +17,7 @@ KEYS = (
     "window", "labels_within", "quality", "floor", "channels", "stale_after", "labels", "concept", "tolerance", "audit",
     *DRIFT_KEYS,
 )  # fmt: skip
+_HOUR = timedelta(hours=1)
 
 
 def read_monitor(value: Value | None, target: Target) -> MonitorPlan:
@@ -27,7 +28,7 @@ def read_monitor(value: Value | None, target: Target) -> MonitorPlan:
     """
     section = value.section(KEYS) if value else None
     return MonitorPlan(
-        window=read_key(section, "window", _duration, timedelta(days=1)),
+        window=read_key(section, "window", _window, timedelta(days=1)),
         labels_within=read_key(section, "labels_within", _duration, timedelta(days=1)),
         quality=read_key(section, "quality", Value.text, "roc_auc" if target.task == "binary" else "rmse"),
         floor=read_key(section, "floor", Value.number, None),
@@ -39,6 +40,13 @@ def read_monitor(value: Value | None, target: Target) -> MonitorPlan:
         audit=read_key(section, "audit", lambda value: value.whole(low=0, high=10_000), 0),
         drift=read_drift(section),
     )
+
+
+def _window(value: Value) -> timedelta:
+    length = value.parsed(parse_duration)
+    if length < _HOUR or length % _HOUR:
+        raise value.error("answers are counted by the hour, so a window is some whole hours", "write 1h, 6h, 1d or 7d")
+    return length
 
 
 def _duration(value: Value) -> timedelta:

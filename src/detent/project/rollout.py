@@ -108,7 +108,7 @@ def _experiment(read: _Reader) -> Experiment:
 
 
 def _slow(section: Section | None, gate: Sequence[Check]) -> timedelta | None:
-    limits = [check.threshold for check in gate if check.kind == "latency"]
+    limits = [check.threshold for check in gate if check.kind == "latency" and not check.against]
     default = timedelta(seconds=max(limits)) if limits else None
     return default if section is None else section.read("slow", _duration_or_off, default)
 

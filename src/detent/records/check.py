@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from detent.records.waiver import Waiver
+
 PASS, REJECT, INCONCLUSIVE = "pass", "reject", "inconclusive"
 LEFT_OUT = "left out"  # of a slice that is too small for a check that may leave it out
 BETTER = "better"  # the comparison of a line that follows the metric's own direction: `better by`, `non_inferior by`
@@ -64,6 +66,7 @@ class CheckResult:
     alpha: float | None = None  # chance of a wrong pass that this result was allowed
     needed: int | None = None  # rows that would have decided an inconclusive result
     stamp: str = ""  # "no champion": it passed because there was nothing to compare with
+    waiver: str = ""  # id of the waiver by which the verdict passes although this result does not
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,4 +83,5 @@ class Verdict:
     reason: str  # the decisive check in a sentence
     judged_at: str  # ISO time
     candidates: int = 1  # different bundles judged on these rows so far, this one included
+    waivers: tuple[Waiver, ...] = ()  # those that results name, each with its own signature
     signature: str = ""  # Ed25519 over the verdict's binding, hex; a server checks it before it loads the version

@@ -140,6 +140,7 @@ class DriftPlan:
     seasonal: str = "auto"  # "auto": with the same hours of the week where the reference has them | "off"
     slices: tuple[str, ...] = ()  # columns whose levels are looked at one by one
     keep_rows: int = 10_000  # training rows that are kept for exact tests; 0: none
+    embeddings: tuple[str, ...] = ()  # beginnings of names: number inputs that are one vector, compared as a whole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

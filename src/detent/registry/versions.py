@@ -7,6 +7,7 @@ from datetime import datetime
 
 from detent.bundle.keys import genuine
 from detent.bundle.sign import sealed_bytes
+from detent.bundle.waiver import unearned
 from detent.errors import RefusedError
 from detent.records.check import PASS, Verdict
 from detent.records.event import Fact
@@ -36,9 +37,11 @@ def register(
     call can simply be resumed. With `public`, the verdict's seal is checked too.
 
     Raises:
-        RefusedError: the verdict does not pass, is about another digest, or its seal is not the key's.
+        RefusedError: the verdict does not pass, is about another digest, or its seal is not the key's; or it passes by
+            a waiver that is forged, about something else, or over.
     """
     _check_verdict(model, digest, verdict, public)
+    _check_waivers(model, verdict, public, iso(now))
     known = find(tx, model, digest)
     if known is not None:
         return known
@@ -101,6 +104,16 @@ def _check_verdict(model: str, digest: str, verdict: Verdict, public: bytes | No
         raise _refused(
             model, "its verdict is not sealed by this project's key", "judge the bundle again with `detent run`"
         )
+
+
+def _check_waivers(model: str, verdict: Verdict, public: bytes | None, now: str) -> None:
+    fault = unearned(verdict, public)
+    if fault:
+        raise _refused(model, f"its verdict says pass, but {fault}", "ship a model that passes")
+    over = next((waiver for waiver in verdict.waivers if waiver.expires <= now), None)
+    if over is not None:
+        why = f"its verdict passes by a waiver of {over.owner} for `{over.check}`, which expired on {over.expires[:10]}"
+        raise _refused(model, why, "judge the bundle again with `detent run`")
 
 
 def _refused(model: str, why: str, fix: str) -> RefusedError:

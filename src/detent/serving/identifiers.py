@@ -25,6 +25,7 @@ _HEAD_DIGITS = 20  # before the counter
 _SHAPE = re.compile(r"[0-9a-f]{40}")
 _PROBABILITY = 1
 KEY_BYTES = 32
+_SITES, _START_BITS = 64, 10  # of the 16 bits of a start number
 
 
 class PredictionIds:
@@ -72,6 +73,11 @@ class PredictionIds:
         mac = self._mac.copy()
         mac.update(body)
         return mac.hexdigest()
+
+
+def start_of(site: int, starts: int) -> int:
+    """Return the start number of a process: no two hosts that share a key have the same, up to 64 hosts."""
+    return starts if site == 0 else (site % _SITES) << _START_BITS | starts % (1 << _START_BITS)
 
 
 def of_probability(text: str) -> bool:

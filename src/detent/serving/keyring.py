@@ -18,6 +18,7 @@ from detent.errors import RefusedError, did_you_mean
 from detent.records.event import Event, Fact
 from detent.records.key import SCOPES, ApiKey
 from detent.serving import places
+from detent.serving.hosts import TOPIC
 from detent.serving.page import Kind, Page
 from detent.store import ledger
 from detent.store.clock import iso
@@ -92,6 +93,7 @@ def add(tx: Transaction, wish: Wish, *, actor: str, now: datetime) -> tuple[ApiK
         del payload[name]
     fact = Fact(kind=ADDED, subject=f"key:{key.id}", actor=actor, payload=payload, observed={"digest": digest})
     event = ledger.append(tx, fact, now)
+    tx.announce(TOPIC)
     return replace(key, made_at=event.time), f"dk_{key.id}_{secret}"
 
 
@@ -119,6 +121,7 @@ def revoke(tx: Transaction, name: str, *, actor: str, now: datetime) -> ApiKey:
         return key
     payload = {"id": key.id, "name": key.name}
     event = ledger.append(tx, Fact(kind=REVOKED, subject=f"key:{key.id}", actor=actor, payload=payload), now)
+    tx.announce(TOPIC)
     return replace(key, revoked_at=event.time)
 
 

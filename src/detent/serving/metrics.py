@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
@@ -65,11 +66,12 @@ def exposition(folder: Path) -> bytes:
 
 
 def _gauges(folder: Path) -> bytes:
-    """Return what the controller wrote beside the counters (`gauges.prom`); nothing where none runs."""
-    try:
-        return folder.with_name("gauges.prom").read_bytes()
-    except OSError:
-        return b""
+    """Return what the controller and who follows the database wrote beside the counters; nothing where none runs."""
+    found = b""
+    for name in ("gauges.prom", "following.prom"):
+        with suppress(OSError):
+            found += folder.with_name(name).read_bytes()
+    return found
 
 
 def _arms(rows: list[CountRow]) -> list[Metric]:

@@ -30,6 +30,16 @@ def gauges(state: Path) -> Path:
     return counter_files(state).with_name("gauges.prom")
 
 
+def following(state: Path) -> Path:
+    """Return the file with the gauges about following the shared database, beside the counters."""
+    return counter_files(state).with_name("following.prom")
+
+
+def host_id(state: Path) -> Path:
+    """Return the file with what names this state folder among the hosts that share a database."""
+    return state / "serving" / "host.id"
+
+
 def worker_logs(state: Path) -> Path:
     """Return the folder with what workers print."""
     return state / "serving" / "logs"

@@ -43,6 +43,7 @@ class WorkerSettings:
     private_key: str | None = None  # file with its key
     origins: tuple[str, ...] = ()  # web pages whose scripts may ask
     profiles: bool = True  # False: what is answered is not counted for the monitor
+    site: int = 0  # number of this host among those that share the database; 0: there are no others
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +72,7 @@ class SupervisorSettings:
     private_key: str | None = None
     origins: tuple[str, ...] = ()
     profiles: bool = True
+    site: int = 0
     entry: tuple[str, ...] = (sys.executable, "-m", "detent.serving.entry")  # gets the settings as last argument
 
     @property
@@ -107,6 +109,7 @@ class SupervisorSettings:
             private_key=self.private_key,
             origins=self.origins,
             profiles=self.profiles,
+            site=self.site,
         )
 
 

@@ -34,7 +34,7 @@ from detent.serving.feedback import RecordLabels
 from detent.serving.gateway import Gateway
 from detent.serving.heads import Heads
 from detent.serving.hot import Hot
-from detent.serving.identifiers import PredictionIds, load_or_create_key
+from detent.serving.identifiers import PredictionIds, load_or_create_key, start_of
 from detent.serving.keys import Keys
 from detent.serving.lanes import Lane
 from detent.serving.limits import Meters
@@ -96,7 +96,7 @@ class Worker:
         acknowledge.forget(places.acknowledgements(state), settings.slot)
         self._clock: Clock = SystemClock() if settings.clock_file is None else VirtualClock(Path(settings.clock_file))
         key = load_or_create_key(places.prediction_key(state))
-        ids = PredictionIds(key, slot=settings.slot, start=self._counters.get("starts"))
+        ids = PredictionIds(key, slot=settings.slot, start=start_of(settings.site, self._counters.get("starts")))
         admit = partial(
             admit_version, locate=locate or locate_by_index(state), public=bytes.fromhex(settings.public_key)
         )

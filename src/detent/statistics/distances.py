@@ -59,25 +59,6 @@ def psi_debiased(expected_counts: ArrayLike, counts: ArrayLike) -> float:
     return max(0.0, psi(reference, current) - (len(reference) - 1) * (1 / n + 1 / m))
 
 
-def psi_null_quantile(bins: int, n: float, m: float, q: float) -> float:
-    """Return the `q` quantile of PSI over `bins` bins when samples of `n` and `m` rows share one law.
-
-    Asymptotically PSI is `(1/n + 1/m)` times a chi-square with `bins - 1` degrees of freedom.
-    """
-    if bins < 2:
-        return 0.0
-    return float((1 / n + 1 / m) * stats.chi2.ppf(q, bins - 1))
-
-
-def psi_p_value(expected_counts: ArrayLike, counts: ArrayLike) -> float:
-    """Return the chance of a PSI at least as large when nothing changed, from the law of `psi_null_quantile`."""
-    reference, current = _occupied(expected_counts, counts)
-    n, m = reference.sum(), current.sum()
-    if n == 0 or m == 0 or len(reference) < 2:
-        return 1.0
-    return float(chdtrc(len(reference) - 1, psi(reference, current) / (1 / n + 1 / m)))
-
-
 def ks_from_counts(expected_counts: ArrayLike, counts: ArrayLike) -> Comparison:
     """Compare two samples by the largest gap between their cumulative shares at the bin edges (Kolmogorov-Smirnov).
 

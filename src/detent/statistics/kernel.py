@@ -1,4 +1,4 @@
-"""Do two clouds of points share one law? Maximum mean discrepancy, and projections, for text and other embeddings."""
+"""Do two clouds of points share one law? Maximum mean discrepancy, for text and other embeddings."""
 
 from __future__ import annotations
 
@@ -51,12 +51,6 @@ def mmd(a: Floats, b: Floats, *, seed: int, permutations: int = 200) -> Comparis
         most = WHOLE - min(len(a), len(b))
         a, b = a[:most], b[:most]
     return _by_permutations(np.concatenate([a, b]), len(a), width, rng, permutations)
-
-
-def projections(dimensions: int, *, count: int = 16, seed: int = 0) -> Floats:
-    """Return random directions of length 1, (dimensions, count): whatever differs between two laws shows in some."""
-    drawn = np.random.default_rng(seed).normal(size=(dimensions, count))
-    return drawn / np.linalg.norm(drawn, axis=0)
 
 
 def _by_permutations(rows: Floats, first: int, width: float, rng: np.random.Generator, permutations: int) -> Comparison:

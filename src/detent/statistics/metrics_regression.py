@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from detent.statistics.metric import REGRESSION, Floats, Metric, Resampler, mean_of, ratio, squared_error, undefined
+
+QUANTILES = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)  # that have a pinball loss
 
 
 def _absolute(y: Floats, score: Floats) -> Floats:
@@ -49,10 +53,29 @@ def _smape(y: Floats, score: Floats) -> Floats:
     return np.divide(_absolute(y, score), sizes, out=np.zeros_like(y), where=sizes > 0.0)
 
 
+def _pinball(quantile: float) -> Callable[[Floats, Floats], Floats]:
+    """Return the pinball loss of a row (Koenker and Bassett 1978): quantile times what is missing to the label.
+
+    What exceeds the label costs 1 - quantile each. Who answers the quantile of every row loses least on average.
+    """
+
+    def loss(y: Floats, score: Floats) -> Floats:
+        missing = y - score
+        return np.maximum(quantile * missing, (quantile - 1.0) * missing)
+
+    return loss
+
+
 METRICS = (
     Metric(name="rmse", task=REGRESSION, higher_is_better=False, prepare=_rmse),
     Metric(name="mae", task=REGRESSION, higher_is_better=False, prepare=mean_of(_absolute)),
     Metric(name="r2", task=REGRESSION, higher_is_better=True, prepare=_r2),
     Metric(name="wape", task=REGRESSION, higher_is_better=False, prepare=_wape),
     Metric(name="smape", task=REGRESSION, higher_is_better=False, prepare=mean_of(_smape)),
+    *(
+        Metric(
+            name=f"pinball@{quantile:g}", task=REGRESSION, higher_is_better=False, prepare=mean_of(_pinball(quantile))
+        )
+        for quantile in QUANTILES
+    ),
 )

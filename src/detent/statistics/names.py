@@ -9,7 +9,10 @@ _BINARY = (
     "accuracy average_precision brier calibration_error calibration_intercept calibration_slope ece f1 log_loss mcc "
     "precision recall roc_auc"
 )
-_REGRESSION = "mae mase r2 rmse smape wape"
+_REGRESSION = (
+    "mae mase pinball@0.01 pinball@0.05 pinball@0.1 pinball@0.25 pinball@0.5 pinball@0.75 pinball@0.9 pinball@0.95 "
+    "pinball@0.99 r2 rmse smape wape"
+)
 _LISTS = "map mrr ndcg@1 ndcg@3 ndcg@5 ndcg@10 ndcg@20 ndcg@100"
 
 NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType({

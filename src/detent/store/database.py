@@ -1,4 +1,4 @@
-"""The Database port: rows and transactions. SQLite in WAL mode is the embedded implementation.
+"""The Database port: rows and transactions. SQLite in WAL mode is the embedded implementation, `postgres` the other.
 
 SQL in this project is what SQLite and PostgreSQL both accept, with values bound as `:name`.
 """
@@ -10,7 +10,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -50,6 +50,18 @@ class Transaction(Reader, Protocol):
         """Have something done once the transaction is durable; a second action of the same name replaces the first."""
         ...
 
+    def announce(self, topic: str) -> None:
+        """Tell those who wait for the topic (`Database.changes`) once the transaction is durable."""
+        ...
+
+
+class Changes(Protocol):
+    """Whoever waits for announcements of a topic. They are hints: some are lost, so look at the tables in any case."""
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until something may have been announced, or for so many seconds; False when they passed."""
+        ...
+
 
 class Database(Reader, Protocol):
     """Rows that survive. One object may be used from several threads; each process opens its own."""
@@ -59,6 +71,14 @@ class Database(Reader, Protocol):
 
         `wait`: seconds to wait while another process writes; None: a few, for whoever has somebody waiting.
         """
+        ...
+
+    def changes(self, topic: str) -> AbstractContextManager[Changes]:
+        """Give what waits for announcements of a topic."""
+        ...
+
+    def beside(self) -> AbstractContextManager[Database]:
+        """Give a database that a background thread may use while this one is at work."""
         ...
 
     def close(self) -> None:
@@ -137,6 +157,22 @@ class SqliteDatabase:
         """Remember an action for the end of the open transaction."""
         self._after[name] = action
 
+    def announce(self, topic: str) -> None:
+        """Nobody is told: SQLite has no way to; who follows looks at the tables now and then."""
+
+    def changes(self, topic: str) -> AbstractContextManager[Changes]:  # noqa: ARG002  (the port's signature)
+        """Give what waits for as long as it is told to."""
+        return nullcontext(_Pauses())
+
+    @contextmanager
+    def beside(self) -> Iterator[Database]:
+        """Give another connection to the file."""
+        other = SqliteDatabase(self._place, timeout=self._timeout)
+        try:
+            yield other
+        finally:
+            other.close()
+
     def rows(self, sql: str, **values: Any) -> list[Row]:
         """Return every row of a query as dictionaries."""
         with self._lock, self._explained():
@@ -162,6 +198,15 @@ class SqliteDatabase:
             raise
         except sqlite3.DatabaseError as error:
             raise _explain(error, self._path, self._timeout if wait is None else wait) from error
+
+
+class _Pauses:
+    """Waits, and hears nothing."""
+
+    def wait(self, seconds: float) -> bool:
+        """Let the time pass."""
+        time.sleep(seconds)
+        return False
 
 
 def open_database(path: Path, *, mounts: Path = TABLE) -> Database:

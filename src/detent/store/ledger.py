@@ -76,7 +76,7 @@ def append(tx: Transaction, fact: Fact, now: datetime) -> Event:
         previous=event.previous,
         hash=event.hash,
     )
-    tx.after_commit("ledger anchor", lambda: _write_anchor(anchor_path(tx), event))
+    tx.after_commit("ledger anchor", lambda: _write_anchor(anchor_path(tx), event.seq, event.hash))
     return event
 
 
@@ -152,12 +152,22 @@ def require_intact(db: Database) -> Audit:
     return audit
 
 
-def _write_anchor(path: Path, event: Event) -> None:
+def remember_newest(db: Database) -> None:
+    """Write the anchor of a ledger that is new to this state folder, because another host began it.
+
+    What happened to the ledger before is for that host's anchor to say.
+    """
+    path, last = anchor_path(db), db.row(_SQL["last_event"])
+    if last is not None and not path.exists():
+        _write_anchor(path, last["seq"], last["hash"])
+
+
+def _write_anchor(path: Path, seq: int, hash: str) -> None:
     """Write down the newest event outside the database; after a crash it may lag behind, it never leads.
 
     One small write of a fixed size, not a rename with its syncs: it happens after every commit.
     """
-    text = json.dumps({"seq": event.seq, "hash": event.hash}).ljust(_ANCHOR_BYTES)
+    text = json.dumps({"seq": seq, "hash": hash}).ljust(_ANCHOR_BYTES)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
     try:
         os.pwrite(descriptor, text.encode(), 0)

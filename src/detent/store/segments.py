@@ -97,6 +97,12 @@ class SegmentWriter:
         live = self._take()
         return None if live is None else finish(live)
 
+    def abandon(self) -> None:
+        """Let go of the live file as a killed process does: it is neither synced nor finished. `adopt` does that."""
+        live = self._take()
+        if live is not None:
+            os.close(live.descriptor)
+
     def _write(self, frames: bytes) -> None:
         if self._size >= self._max_bytes:
             self.turn()  # not after the write: what was written must not fail because of what comes next

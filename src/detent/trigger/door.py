@@ -17,7 +17,7 @@ from detent.store.clock import iso
 from detent.store.database import Transaction
 from detent.trigger import calls, flight, store
 from detent.trigger.flight import Flight
-from detent.trigger.rules import ASK, CHALLENGE, QUARANTINE, RETRAIN, SLO, TRAINS, Case, decide
+from detent.trigger.rules import ASK, CHALLENGE, QUARANTINE, RETRAIN, ROLL_BACK, SLO, TRAINS, Case, decide
 from detent.trigger.schedule import checked
 from detent.trigger.signals import Asker, Signals, Surroundings
 from detent.trigger.store import StoredDecision
@@ -152,6 +152,8 @@ def _remember(tx: Transaction, model: str, case: Case, decision: TriggerDecision
         memory, kind = replace(memory, quarantined_since=at, quarantined_for=what), "data.quarantined"
     elif decision.action == ASK:
         memory, kind = replace(memory, asked=number, answer=""), "human.asked"
+    if decision.action == ROLL_BACK or decision.fall_back:
+        memory = replace(memory, going_back=case.signals.champion)
     store.remember(tx, model, memory)
     if kind is not None:
         payload = {"decision": number, "reason": decision.reason}

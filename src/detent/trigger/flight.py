@@ -45,6 +45,12 @@ def done(tx: Transaction, flight: Flight) -> None:
     tx.execute(_SQL["end_flight"], model=flight.model, token=flight.token)
 
 
+def abandoned(reader: Reader, model: str, now: datetime) -> bool:
+    """True when the last holder never gave the right back and its lease ran out: it was killed, or stands still."""
+    row = reader.row(_SQL["flight"], model=model)
+    return row is not None and row["holder"] != "" and row["until"] <= iso(now)
+
+
 def taken(reader: Reader, model: str, now: datetime) -> bool:
     """True while somebody holds the right to train."""
     row = reader.row(_SQL["flight"], model=model)

@@ -52,7 +52,7 @@ def _in_the_way(state: TriggerState) -> str | None:
 
 def _cooling(plan: TriggerPlan, state: TriggerState, now: datetime) -> str | None:
     end = cooled_at(plan, state)
-    if end is None or now >= end:
+    if end is None or now >= end or state.resumes:
         return None
     until = f"the cool-down since the last training ends at {moment(end)}"
     if doubling(state) > 1:
@@ -70,7 +70,7 @@ def _asked(plan: TriggerPlan, state: TriggerState, cause: str) -> str | None:
 
 
 def _spent(plan: TriggerPlan, state: TriggerState, now: datetime) -> str | None:
-    if state.labelled_rows_since_training < plan.new_labels:
+    if state.labelled_rows_since_training < plan.new_labels and not state.resumes:
         return f"{state.labelled_rows_since_training:,} labelled rows are new, and {plan.new_labels:,} are waited for"
     spent = [start for start in state.trainings if start > now - plan.budget_period]
     if len(spent) >= plan.budget:

@@ -1,19 +1,19 @@
 -- state --
 SELECT last_cron_check, refused_in_a_row, labelled_at_training, last_challenge, quarantined_since, quarantined_for, cause,
-    refused_in_episode, asked, answer, training_for
+    refused_in_episode, asked, answer, training_for, going_back
 FROM trigger_states WHERE model = :model
 
 -- save_state --
 INSERT INTO trigger_states (model, last_cron_check, refused_in_a_row, labelled_at_training, last_challenge,
-    quarantined_since, quarantined_for, cause, refused_in_episode, asked, answer, training_for)
+    quarantined_since, quarantined_for, cause, refused_in_episode, asked, answer, training_for, going_back)
 VALUES (:model, :last_cron_check, :refused_in_a_row, :labelled_at_training, :last_challenge,
-    :quarantined_since, :quarantined_for, :cause, :refused_in_episode, :asked, :answer, :training_for)
+    :quarantined_since, :quarantined_for, :cause, :refused_in_episode, :asked, :answer, :training_for, :going_back)
 ON CONFLICT (model) DO UPDATE SET
     last_cron_check = excluded.last_cron_check, refused_in_a_row = excluded.refused_in_a_row,
     labelled_at_training = excluded.labelled_at_training, last_challenge = excluded.last_challenge,
     quarantined_since = excluded.quarantined_since, quarantined_for = excluded.quarantined_for, cause = excluded.cause,
     refused_in_episode = excluded.refused_in_episode, asked = excluded.asked, answer = excluded.answer,
-    training_for = excluded.training_for
+    training_for = excluded.training_for, going_back = excluded.going_back
 
 -- last_training --
 SELECT started_at FROM trigger_trainings WHERE model = :model ORDER BY started_at DESC LIMIT 1
@@ -26,6 +26,14 @@ INSERT INTO trigger_trainings (model, run, started_at, reason) VALUES (:model, :
 
 -- last_decision --
 SELECT number, action, reason FROM trigger_decisions WHERE model = :model ORDER BY number DESC LIMIT 1
+
+-- last_training_decision --
+SELECT number, action FROM trigger_decisions WHERE model = :model AND action IN ('retrain', 'challenge')
+ORDER BY number DESC LIMIT 1
+
+-- last_going_back --
+SELECT number FROM trigger_decisions WHERE model = :model AND (action = 'roll_back' OR fall_back = 1)
+ORDER BY number DESC LIMIT 1
 
 -- save_decision --
 INSERT INTO trigger_decisions (model, number, at, action, reason, rule, cause, fall_back, evidence, inputs)

@@ -8,6 +8,8 @@ Rules are asked in order, and the first that may act decides:
 4. Important drift that lasts, or an estimate: a cheap challenger first, and a training only if that one is better.
 5. Other drift: nothing.
 6. New rows, a webhook, the SLO and the schedule: train. They are served last, and go through the same guards.
+
+Before the wishes of 3 to 6 comes a training that was begun and interrupted, because its controller was killed.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ TRAINS = (RETRAIN, CHALLENGE)  # actions that need the flight: one at a time
 BROKEN, DEPLOY, QUALITY, DRIFT, NOTHING_TO_DO, ASKED = (
     "1 broken data", "2 own deploy", "3 quality fell", "4 drift", "5 nothing to do", "6 asked for",
 )  # fmt: skip
+RESUMED = "0 interrupted"
 SLO = "slo"
 NOTHING = "Nothing asks for a retraining."
 LEAST = 200  # labelled rows below which a challenger tells nothing
@@ -134,7 +137,7 @@ def _better(previous: Compared | None) -> str:
 
 def _wishes(case: Case) -> list[_Wish]:
     """Return what asks for a training, in order."""
-    found = [*_quality(case), *_drift(case)]
+    found = [*_interrupted(case), *_quality(case), *_drift(case)]
     plan, signals = case.plan, case.signals
     if signals.burn is not None:
         found.append(_Wish(rule=ASKED, reason=SLO, detail=ended(signals.burn.message), cause=SLO))
@@ -152,6 +155,14 @@ def _wishes(case: Case) -> list[_Wish]:
         detail = f"The schedule `{plan.cron}` was due at {moment(fires)}."
         found.append(_Wish(rule=ASKED, reason="cron", detail=detail, cause="cron"))
     return found
+
+
+def _interrupted(case: Case) -> list[_Wish]:
+    one = case.state.interrupted
+    if one is None:
+        return []
+    detail = f"The training of decision {one.number} was interrupted: {ended(one.detail)}"
+    return [_Wish(rule=RESUMED, reason=one.reason, detail=detail, cause=one.cause)]
 
 
 def _quality(case: Case) -> list[_Wish]:

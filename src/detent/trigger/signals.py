@@ -82,6 +82,7 @@ class Signals:
     heard: tuple[Heard, ...] = ()  # WARNING and above, the worst first
     broken: tuple[str, ...] = ()  # what is wrong with the newest rows; they are nothing to learn from
     clean: bool = False  # newer rows than those that were broken were looked at, and nothing is wrong with them
+    champion: int | None = None  # version that answers
     deploy: Deploy | None = None
     previous: Compared | None = None  # the version before, on the rows on which quality fell
     challenger: Compared | None = None  # a cheap model of recent rows, when one was asked for

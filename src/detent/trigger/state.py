@@ -7,6 +7,17 @@ from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Interrupted:
+    """A training that a decision asked for, and whose controller was killed before it knew what came of it."""
+
+    number: int  # of the decision
+    reason: str  # of its RunRequest
+    detail: str
+    cause: str
+    again: bool  # it was an interrupted one already
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TriggerState:
     """The past, as guards and rules see it."""
 
@@ -26,3 +37,9 @@ class TriggerState:
     refused_in_episode: int = 0  # ... so many times
     asked: int | None = None  # number of the decision that asked a human about it
     answer: str = ""  # "yes" | "no" | "" while there is none
+    interrupted: Interrupted | None = None
+
+    @property
+    def resumes(self) -> bool:
+        """True when the latest training did not come to its end, for the first time: it is no reason to wait."""
+        return self.interrupted is not None and not self.interrupted.again

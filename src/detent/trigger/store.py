@@ -17,9 +17,9 @@ from detent.store.clock import iso, parse
 from detent.store.database import Reader, Transaction
 from detent.store.queries import load_queries
 from detent.trigger import flight as flights
-from detent.trigger.rules import IGNORE, NOTHING, RETRAIN, SLO, Case
+from detent.trigger.rules import IGNORE, NOTHING, RESUMED, RETRAIN, SLO, Case, decide
 from detent.trigger.signals import Surroundings
-from detent.trigger.state import TriggerState
+from detent.trigger.state import Interrupted, TriggerState
 
 _SQL = load_queries("detent.trigger")
 
@@ -62,6 +62,7 @@ class Memory:
     asked: int | None = None
     answer: str = ""
     training_for: str = ""  # cause of the latest training that a decision asked for
+    going_back: int | None = None  # version that a decision takes the traffic from; None: that is done
 
 
 def load(
@@ -87,6 +88,24 @@ def load(
         refused_in_episode=memory.refused_in_episode,
         asked=memory.asked,
         answer=memory.answer,
+        interrupted=_interrupted(reader, model) if not running and flights.abandoned(reader, model, now) else None,
+    )
+
+
+def _interrupted(reader: Reader, model: str) -> Interrupted | None:
+    """Return the training that whoever held the flight last was about; None when it only tried a challenger."""
+    row = reader.row(_SQL["last_training_decision"], model=model)
+    stored = None if row is None or row["action"] != RETRAIN else decision_of(reader, model, row["number"])
+    if stored is None or stored.case is None:
+        return None
+    before = stored.case.state.interrupted
+    if stored.rule == RESUMED and before is not None:
+        return replace(before, again=True)
+    request = decide(stored.case).request
+    if request is None:
+        return None
+    return Interrupted(
+        number=stored.number, reason=request.reason, detail=request.detail, cause=stored.cause, again=False
     )
 
 
@@ -163,6 +182,19 @@ def record_decision(
 def decisions(reader: Reader, model: str) -> list[StoredDecision]:
     """Return what was decided about a model, oldest first."""
     return [_stored(row) for row in reader.rows(_SQL["decisions"], model=model)]
+
+
+def last_going_back(reader: Reader, model: str) -> StoredDecision | None:
+    """Return the latest decision that takes the traffic from the present version."""
+    row = reader.row(_SQL["last_going_back"], model=model)
+    return None if row is None else decision_of(reader, model, row["number"])
+
+
+def went_back(tx: Transaction, model: str, left: int) -> None:
+    """Note that nothing more is to be done about giving back the traffic of a version."""
+    memory = remembered(tx, model)
+    if memory.going_back == left:
+        remember(tx, model, replace(memory, going_back=None))
 
 
 def decision_of(reader: Reader, model: str, number: int) -> StoredDecision:

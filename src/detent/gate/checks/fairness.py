@@ -10,22 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from math import sqrt
 from typing import ClassVar
-
-import numpy as np
-from numpy.typing import NDArray
 
 from detent.errors import ProjectError
 from detent.gate.evidence import Evidence
 from detent.gate.requirements import place, require_rows
 from detent.gate.rule import concluded, judged, two_sided
+from detent.gate.share import share_of
 from detent.gate.slicing import Slices, absent, slices_of, told_small, too_small, unmeasured
 from detent.gate.wording import number
 from detent.records.check import INCONCLUSIVE, PASS, REJECT, Check, CheckResult, SliceResult
-from detent.statistics.intervals import Interval, wilson
+from detent.statistics.intervals import Interval
 from detent.statistics.metrics import BINARY, UndefinedMetricError
-from detent.statistics.resample import MIN_CLUSTERS
 from detent.statistics.spread import smallest_ratio, widest_difference
 
 _AMONG = {"parity": (None,), "parity_ratio": (None,), "opportunity": (1.0,), "odds": (1.0, 0.0)}  # labels looked at
@@ -96,34 +92,8 @@ def _rates(check: Check, evidence: Evidence, cut: Slices, label: float | None) -
                 fix="evaluate on more rows",
             )
         groups = None if evidence.groups is None else evidence.groups[rows]
-        rates.append(_rate(evidence.score[rows] >= line, groups, two_sided(check)))
+        rates.append(share_of(evidence.score[rows] >= line, groups, two_sided(check)))
     return rates
-
-
-def _rate(hits: NDArray[np.bool_], groups: NDArray | None, confidence: float) -> Interval:
-    """Return the share of hits; rows that come in groups widen its interval by the root of their design effect."""
-    n = hits.size
-    interval = wilson(int(hits.sum()), n, confidence)
-    if groups is None:
-        return interval
-    names, member = np.unique(groups, return_inverse=True)
-    if names.size < MIN_CLUSTERS:
-        raise UndefinedMetricError(
-            what=f"the rows of a group of people come from only {names.size} clusters",
-            why=f"nothing is concluded from fewer than {MIN_CLUSTERS}",
-            fix="evaluate on more rows",
-        )
-    rate = interval.value
-    away = np.bincount(member, weights=hits - rate)
-    variance = float((away**2).sum()) * names.size / (names.size - 1) / n**2
-    plain = rate * (1.0 - rate) / n
-    wider = sqrt(max(1.0, variance / plain)) if plain > 0.0 else sqrt(n / names.size)
-    return Interval(
-        value=rate,
-        low=max(0.0, rate - wider * (rate - interval.low)),
-        high=min(1.0, rate + wider * (interval.high - rate)),
-        sd=wider * interval.sd,
-    )
 
 
 def _told(cut: Slices, rates: Sequence[Interval]) -> list[SliceResult]:

@@ -1,13 +1,16 @@
-"""`size <= 50MB`: the bytes of the exported bundle."""
+"""`size <= 50MB`, `size <= champion * 2`: the bytes of the exported bundle."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar
 
+from detent.gate.beside import compared, uncompared
 from detent.gate.evidence import Evidence
 from detent.gate.rule import concluded, holds, rule_text
 from detent.gate.wording import quantity
 from detent.records.check import INCONCLUSIVE, PASS, REJECT, Check, CheckResult
+from detent.statistics.intervals import Interval
 
 
 class Size:
@@ -20,6 +23,12 @@ class Size:
         if evidence.bundle_bytes is None:
             return concluded(check, INCONCLUSIVE, "the size of the bundle was not measured", rows=0)
         size = float(evidence.bundle_bytes)
+        if check.against:
+            theirs = None if evidence.beside is None else evidence.beside.champion_bytes
+            if theirs is None:
+                return replace(uncompared(check, evidence, "the champion's size is not known"), measured=False)
+            exact = Interval(value=size, low=size, high=size)
+            return replace(compared(check, exact, theirs, rows=0, subject="the bundle's size is"), measured=False)
         passes = holds(check, size)
         start = f"the bundle has {quantity('size', size)}"
         reason = f"{start}, {rule_text(check)} as asked" if passes else f"{start}, but {rule_text(check)} is asked"

@@ -8,8 +8,9 @@ from typing import ClassVar
 
 from detent.gate.evidence import Evidence
 from detent.gate.measure import difference, known_on, measured
+from detent.gate.named import metric_of
 from detent.gate.opponent import demand, oriented
-from detent.gate.requirements import metric_of, require_rows
+from detent.gate.requirements import require_rows
 from detent.gate.rule import concluded, holds, rows_needed, rule_text
 from detent.gate.slicing import Slice, Slices, absent, slices_of, told_small, too_small, unmeasured
 from detent.gate.wording import count, number, percent

@@ -6,7 +6,8 @@ from typing import ClassVar
 
 from detent.gate.evidence import Evidence
 from detent.gate.measure import measured
-from detent.gate.requirements import metric_of, require_rows
+from detent.gate.named import metric_of
+from detent.gate.requirements import require_rows
 from detent.gate.rule import judged
 from detent.records.check import Check, CheckResult
 

@@ -9,8 +9,9 @@ import numpy as np
 
 from detent.gate.evidence import Evidence
 from detent.gate.measure import difference, known_on, right
+from detent.gate.named import metric_of
 from detent.gate.opponent import demand, oriented
-from detent.gate.requirements import metric_of, require_rows
+from detent.gate.requirements import require_rows
 from detent.gate.rule import concluded, judged
 from detent.gate.wording import number
 from detent.records.check import NO_CHAMPION, PASS, Check, CheckResult

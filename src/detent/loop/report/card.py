@@ -114,7 +114,7 @@ def _result(result: CheckResult) -> tuple[str, ...]:
         bounds = f"{quantity(result.kind, result.low)} to {quantity(result.kind, result.high)}"
     value = "" if result.value is None else quantity(result.kind, result.value)
     asked = "" if result.threshold is None else limit(result.kind, result.threshold)
-    decision = result.decision + (f" ({result.stamp})" if result.stamp else "")
+    decision = result.decision + (f" ({result.stamp})" if result.stamp else "") + (", waived" if result.waiver else "")
     return result.check, value, bounds, asked, f"{result.rows:,}" if result.rows else "", decision
 
 
@@ -160,7 +160,7 @@ def _production(ws: Workspace, version: ModelVersion, events: Sequence[Event]) -
     return Section(
         title="In production",
         sentences=tuple(moves) or ("It has not been rolled out.",),
-        head=("window up to", "metric", "value", "95 % bounds", "rows") if measured else (),
+        head=("window up to", "metric", "value", "bounds", "rows") if measured else (),
         rows=tuple(
             (
                 f.window_end[:10],

@@ -26,6 +26,7 @@ from detent.loop.report.views import (
 )
 from detent.loop.workspace import Workspace
 from detent.monitor import outbox, store
+from detent.monitor.drift.opinion import TOGETHER
 from detent.monitor.episodes import OPEN
 from detent.records.event import Event
 from detent.records.finding import INFO, SEVERITIES
@@ -75,6 +76,7 @@ def collect(ws: Workspace, since: datetime | None = None) -> MonitorReport:
         coverage=_measured(found, "labels", "coverage"),
         columns=columns,
         slices=_slices(found),
+        together=_measured(found, "drift", TOGETHER),
         episodes=episodes,
         alerts=_alerts(ws, start),
         undelivered=_undelivered(ws),

@@ -22,6 +22,10 @@ def monitor_text(report: MonitorReport) -> list[str]:
         lines += ["", "QUALITY", *_quality(report.quality[::-1], report.metric)]
     if report.columns:
         lines += ["", "DRIFT", *_columns(report.columns)]
+    if report.together:
+        newest = report.together[-1]
+        lines += ["", "TOGETHER", *wrapped(f"{newest.end[:10]}  {newest.text}", newest.seq, indent="  ", hang=12)]
+        lines += _more(len(report.together) - 1, "earlier windows")
     if report.alerts:
         lines += ["", "ALERTS", *_alerts(report.alerts)]
     lines += [*_plain("NOT DELIVERED", report.undelivered)]
@@ -43,7 +47,7 @@ def wrapped(text: str, seq: int | None, *, indent: str = "", hang: int = 0) -> l
 
 
 def _quality(rows: Sequence[Measured], metric: str) -> list[str]:
-    lines = [f"  {'up to':<12}{metric:>10}{'95 % bounds':>20}{'rows':>9}{'version':>9}"]
+    lines = [f"  {'up to':<12}{metric:>10}{'bounds':>20}{'rows':>9}{'version':>9}"]
     for row in rows[:QUALITY]:
         bounds = "" if row.low is None or row.high is None else f"{row.low:.3f} to {row.high:.3f}"
         mark = "" if row.severity == INFO else row.severity

@@ -178,6 +178,7 @@ class MonitorReport:
     coverage: tuple[Measured, ...]  # share of answers whose label is known
     columns: tuple[ColumnRow, ...]  # the worst first
     slices: tuple[Cell, ...]  # the newest findings about parts of the rows
+    together: tuple[Measured, ...]  # windows in which columns went together in another way, oldest first
     episodes: tuple[EpisodeRow, ...]  # open ones first, the newest first
     alerts: tuple[AlertRow, ...]  # newest first
     undelivered: tuple[str, ...]  # sentences about alerts that did not arrive

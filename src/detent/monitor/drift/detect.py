@@ -17,7 +17,8 @@ from detent.monitor.detectors.ks import Ks
 from detent.monitor.detectors.novel import Novel
 from detent.monitor.detectors.nulls import Nulls
 from detent.monitor.detectors.ranks import Ranks
-from detent.monitor.drift.effects import effects_of, moved_at_least
+from detent.monitor.drift.effects import PSI, WASSERSTEIN, effects_of, moved_at_least
+from detent.monitor.drift.explain import largest_terms
 from detent.monitor.drift.findings import SEVERE, WIDESPREAD, About, Moved, moved_finding, too_few, widespread
 from detent.monitor.drift.samples import Column, columns_of, scores_need_weeks
 from detent.monitor.drift.since import first_window
@@ -36,6 +37,7 @@ LEAST_ROWS = 50
 LEAST_SLICE = 200
 # With slices, half of what the inputs may cost is theirs.
 SLICES = 0.5
+MOST_TERMS = 3  # bins or levels that a finding names
 DETECTORS: tuple[Detector, ...] = (Ks(), Ranks(), Chi2(), Nulls(), Novel())
 
 Found = list[tuple[Column, float]]  # columns that changed for certain, with their p-values
@@ -176,12 +178,15 @@ def _p_value(column: Column, detectors: Sequence[Detector]) -> float:
 
 def _moved(case: _Case, column: Column, p_value: float, scale: int, part: str | None) -> Moved:
     name = column.axis.name
+    effects = effects_of(column.axis, column.expected, column.current, case.plan)
+    where = effects[0].matters and effects[0].statistic in (PSI, WASSERSTEIN)
     return Moved(
         column=name,
         part=part,
         scale=scale,
         p_value=p_value,
-        effects=effects_of(column.axis, column.expected, column.current, case.plan),
+        effects=effects,
+        terms=tuple(largest_terms(column, most=MOST_TERMS)) if where else (),
         importance=None if name == OUTPUT else case.reference.importance_of(name),
         rows=column.rows,
         since=None,

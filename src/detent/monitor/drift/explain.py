@@ -42,7 +42,7 @@ def explained(
     Args:
         findings: of one look.
         reference: rows of the training data, such as the reservoir of the bundle.
-        rows: rows of the window.
+        rows: rows of the window; inputs that the log masks are missing.
         predict: the model.
         seed: which rows are taken.
     """
@@ -52,8 +52,10 @@ def explained(
     usable = [name for name in rows.columns if name in names and name in reference.columns]
     if some.is_empty() or reference.is_empty() or not usable:
         return list(findings)
-    before = predict(some)
     drawn = reference[rng.integers(0, reference.height, some.height).tolist()]
+    # Inputs that the log masks are drawn too, so that the model has all it wants.
+    some = some.with_columns(drawn[name] for name in reference.columns if name not in rows.columns)
+    before = predict(some)
     shifts = {name: _mean_gap(before, predict(some.with_columns(drawn[name]))) for name in usable}
     return [
         replace(finding, score_shift=shifts[finding.column])

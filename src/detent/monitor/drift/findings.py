@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from detent.monitor.drift.effects import NOVEL, NULLS, PSI, Effect
+from detent.monitor.drift.explain import Term
 from detent.records.finding import INFO, WARNING, Finding
 from detent.statistics.axes import OUTPUT
 from detent.store.clock import iso
@@ -40,6 +41,7 @@ class Moved:
     importance: float | None
     rows: int
     since: datetime | None
+    terms: tuple[Term, ...] = ()  # bins or levels that moved the most, of a change that matters
 
     @property
     def severity(self) -> str:
@@ -124,7 +126,10 @@ def _sentence(moved: Moved, note: str) -> str:
     span = f", {moved.scale} windows" if moved.scale > 1 else ""
     since = f" since {moved.since:%Y-%m-%d %H:%M}" if moved.since and moved.scale > 1 else ""
     little = f" It carries {moved.importance:.1%} of the model's decisions." if _unimportant(moved) else ""
-    return f"{name}{where} {_change(moved.effects[0])}{since} ({moved.rows:,} rows{span}, {chance}).{little}{note}"
+    most = ", ".join(f"{term.cell} from {term.before:.0%} to {term.now:.0%}" for term in moved.terms)
+    bins = f" Most of it: {most}." if most else ""
+    rows = f"{moved.rows:,} rows{span}, {chance}"
+    return f"{name}{where} {_change(moved.effects[0])}{since} ({rows}).{bins}{little}{note}"
 
 
 def _unimportant(moved: Moved) -> bool:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from detent.statistics.classifier import FOLDS, separability
-from detent.statistics.distances import chi2_homogeneity, jensen_shannon, largest_gap
+from detent.statistics.distances import Comparison, chi2_homogeneity, g_test, hellinger, jensen_shannon, largest_gap
 from detent.statistics.intervals import Interval
 from detent.statistics.kernel import mmd
 
@@ -32,7 +32,9 @@ class Exact:
     test: str  # "ks" of numbers | "chi2" of levels
     statistic: float
     p_value: float
-    distances: tuple[tuple[str, float], ...]  # numbers: wasserstein, energy, cvm; levels: jensen_shannon, l_infinity
+    distances: tuple[
+        tuple[str, float], ...
+    ]  # numbers: wasserstein, energy, cvm; levels: g, jensen_shannon, hellinger, l_infinity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,13 +79,13 @@ def together(reference: pl.DataFrame, rows: pl.DataFrame, *, seed: int) -> Toget
     return Together(auc=auc, apart=auc.low > 0.5 + APART)
 
 
-def embedding(reference: pl.DataFrame, rows: pl.DataFrame, columns: Sequence[str], *, seed: int) -> float:
-    """Return the p-value of "nothing changed" for number columns that together are one embedding.
-
-    Rows with a missing value are left out. The test is `kernel.mmd`.
-    """
+def embedding(
+    reference: pl.DataFrame, rows: pl.DataFrame, columns: Sequence[str], *, seed: int, permutations: int = 200
+) -> Comparison:
+    """Compare number columns that are one embedding, by `kernel.mmd`; rows with a missing value are left out."""
     a, b = (frame.select(columns).drop_nulls().to_numpy().astype(np.float64) for frame in (reference, rows))
-    return mmd(a[np.isfinite(a).all(axis=1)], b[np.isfinite(b).all(axis=1)], seed=seed).p_value
+    whole = [cloud[np.isfinite(cloud).all(axis=1)] for cloud in (a, b)]
+    return mmd(*whole, seed=seed, permutations=permutations)
 
 
 def _numbers(name: str, a: Floats, b: Floats) -> Exact:
@@ -113,7 +115,12 @@ def _levels(name: str, one: pl.Series, other: pl.Series) -> Exact:
         test="chi2",
         statistic=test.statistic,
         p_value=test.p_value,
-        distances=(("jensen_shannon", jensen_shannon(*counts)), ("l_infinity", largest_gap(*counts))),
+        distances=(
+            ("g", g_test(*counts).statistic),
+            ("jensen_shannon", jensen_shannon(*counts)),
+            ("hellinger", hellinger(*counts)),
+            ("l_infinity", largest_gap(*counts)),
+        ),
     )
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from detent.monitor.drift.window import Seen, hours_of, whole_weeks
 from detent.monitor.protocol import Sample
 from detent.statistics.axes import OUTPUT, Axis
-from detent.statistics.granules import Granule, cells_of, coarsen, total
+from detent.statistics.granules import Granule, cells_of, coarsen, slice_of, total
 from detent.statistics.layout import Layout
 from detent.statistics.reference import HOURS, Reference
 
@@ -67,7 +67,7 @@ def columns_of(
 
 
 def _part(layout: Layout, granule: Granule, part: str | None) -> Granule:
-    return granule if part is None else granule.slices[layout.slice_names.index(part)]
+    return granule if part is None else slice_of(layout, granule, part)
 
 
 def _expected(reference: Reference, axis: Axis, weights: NDArray[np.float64] | None, part: str | None) -> Sample:
@@ -77,12 +77,13 @@ def _expected(reference: Reference, axis: Axis, weights: NDArray[np.float64] | N
     coarse = reference.layout.coarse()
     if axis.name == OUTPUT:
         return _sample(axis, coarse, coarsen(reference.layout, granule))
-    samples = [_sample(axis, coarse, season) for season in reference.seasons]
-    rows = np.array([sample.rows for sample in samples])
-    usable = (rows > 0) & (weights > 0)
-    if weights[~usable].sum() > UNSEEN * weights.sum():
+    asked = np.flatnonzero(weights)
+    samples = [_sample(axis, coarse, reference.seasons[hour]) for hour in asked]
+    rows, wanted = np.array([sample.rows for sample in samples]), weights[asked]
+    usable = rows > 0
+    if not usable.any() or wanted[~usable].sum() > UNSEEN * weights.sum():
         return _sample(axis, coarse, coarsen(reference.layout, granule))
-    return _mixed([sample for sample, use in zip(samples, usable, strict=True) if use], weights[usable], rows[usable])
+    return _mixed([sample for sample, use in zip(samples, usable, strict=True) if use], wanted[usable], rows[usable])
 
 
 def _mixed(samples: Sequence[Sample], weights: NDArray[np.float64], rows: NDArray[np.float64]) -> Sample:
@@ -109,7 +110,7 @@ def _weights(reference: Reference, windows: Sequence[Seen]) -> NDArray[np.float6
         each = window.hours if len(window.hours) == len(hours) else [rows * scale for rows in known]
         for hour, rows in zip(hours, each, strict=True):
             weights[hour] += rows
-    return weights if weights.sum() > 0 else None
+    return weights  # all zero for windows without rows, which have the same layout as the others
 
 
 def _sample(axis: Axis, layout: Layout, granule: Granule) -> Sample:

@@ -1,0 +1,86 @@
+"""M5: quality without labels, from counts here and from rows by NannyML: the same numbers, and how long they take."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+from environments import run_peer, version
+from result import Result
+
+from detent.statistics import cbpe
+from detent.statistics.calibrator import isotonic
+from detent.statistics.granules import count
+from detent.statistics.layout import OUTPUT, layout_of
+from detent.statistics.reference import Calibrator
+
+SIZES = ((10_000, 1), (100_000, 10), (1_000_000, 30))  # rows of a window, chunks
+RUNS = 3
+AS_IT_IS = Calibrator(x=(0.0, 1.0), y=(0.0, 1.0), sd=(0.0, 0.0))
+
+
+def run(cache: Path, *, quick: bool) -> Result:
+    """Estimate five metrics of each chunk; `quick` takes the smallest size."""
+    rows = []
+    for size, chunks in SIZES[:1] if quick else SIZES:
+        reference, window = draws(0, size), draws(1, size)
+        folder = cache / "m5"
+        folder.mkdir(parents=True, exist_ok=True)
+        runs = 1 if size > 100_000 else RUNS
+        np.savez(
+            folder / "cbpe.npz", reference_y=reference[0], reference_p=reference[1], window_y=window[0],
+            window_p=window[1], chunks=chunks, runs=runs,
+        )  # fmt: skip
+        told = json.loads(run_peer(cache, "nannyml", "cbpe.py", str(folder)).splitlines()[-1])
+        fit, estimate = (float(np.median(column)) for column in zip(*(_timed(reference, window, chunks) for _ in
+                         range(RUNS)), strict=True))  # fmt: skip
+        theirs = float(np.median(told["seconds"]))
+        apart = {metric: _apart(metric, window[1], told["values"][metric]) for metric in cbpe.METRICS}
+        rows.append(
+            (
+                f"{size:,} in {chunks}", f"{fit:.3f} s", f"{estimate:.3f} s", f"{theirs:.2f} s",
+                f"{theirs / (fit + estimate):.0f}",
+                f"{max(gap for metric, gap in apart.items() if metric != 'roc_auc'):.0e}", f"{apart['roc_auc']:.0e}",
+            )
+        )  # fmt: skip
+    heads = (
+        "rows in chunks", "detent: fit", "detent: 5 metrics of each chunk", f"NannyML {version(cache, 'nannyml')}",
+        "times as long", "f1 and others differ by", "roc_auc by",
+    )  # fmt: skip
+    notes = (
+        "The reference has as many rows. CPU seconds of one core; detent's include counting, which serving does.",
+        "Values are compared without a calibrator, for each tool fits its own.",
+    )
+    return Result(title="M5: quality without labels", columns=heads, rows=tuple(rows), notes=notes)
+
+
+def draws(seed: int, rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return labels and scores of a calibrated model; the second half of a window is harder."""
+    rng = np.random.default_rng([5, seed])
+    spread = np.where(np.arange(rows) < rows / 2, 1.2, 0.8) if seed else 1.2
+    score = 1.0 / (1.0 + np.exp(-spread * rng.normal(0.4, 1.1, rows)))
+    return (rng.random(rows) < score).astype(np.int64), score
+
+
+def _timed(reference: tuple, window: tuple, chunks: int) -> tuple[float, float]:
+    """Return seconds of making the reference, and of counting and estimating the window."""
+    began = time.process_time()
+    fitted = isotonic(reference[1], reference[0])
+    layout = layout_of({OUTPUT: reference[1]}, [], breakpoints=fitted.x)
+    count(layout, {}, reference[1])
+    middle = time.process_time()
+    for part in np.array_split(window[1], chunks):
+        promise = cbpe.cbpe(layout, count(layout, {}, part), fitted)
+        for metric in cbpe.METRICS:
+            promise.value(metric)
+    return middle - began, time.process_time() - middle
+
+
+def _apart(metric: str, score: np.ndarray, theirs: list[float]) -> float:
+    """Return the largest difference over chunks, both without a calibrator."""
+    layout = layout_of({OUTPUT: score}, [], breakpoints=(0.0, 1.0), fine=2_000 if metric == "roc_auc" else 240)
+    parts = np.array_split(score, len(theirs))
+    ours = [float(cbpe.cbpe(layout, count(layout, {}, part), AS_IT_IS).value(metric)) for part in parts]
+    return max(abs(one - other) for one, other in zip(ours, theirs, strict=True))

@@ -1,0 +1,52 @@
+"""A result's numbers as text, the same in every rendering."""
+
+from __future__ import annotations
+
+from detent.gate.explanation import Example, Part
+from detent.gate.wording import limit, quantity
+from detent.records.check import PASS, CheckResult
+
+DASH = "-"
+HEAD = ("decision", "check", "value", "interval", "asked", "rows")
+SLICE_HEAD = ("slice", "rows", "value", "interval", "champion", "decision")
+EXAMPLE_HEAD = ("row", "truth", "this model", "champion")
+
+
+def cells(result: CheckResult) -> tuple[str, str, str, str]:
+    """Return value, interval, threshold and rows; a dash where there is none."""
+    asked = DASH if result.threshold is None else asked_text(result.kind, result.threshold)
+    value, interval = _value(result.kind, result.value), _interval(result.kind, result.low, result.high)
+    return value, interval, asked, f"{result.rows:,}" if result.rows else DASH
+
+
+def asked_text(kind: str, threshold: float) -> str:
+    """Return a limit as written; one that was computed, such as a share of the champion's value, with three digits."""
+    text = limit(kind, threshold)
+    return text if len(text) <= 7 else f"{threshold:.3g}"
+
+
+def slice_cells(part: Part) -> tuple[str, ...]:
+    """Return a slice's name, rows, value, interval, the champion's value, and the decision."""
+    found = part.found
+    return (
+        f"{found.column}={found.value}",
+        f"{found.rows:,}",
+        _value(part.kind, found.metric),
+        _interval(part.kind, found.low, found.high),
+        _value(part.kind, found.champion),
+        "compared" if found.decision == PASS else found.decision,
+    )
+
+
+def example_cells(example: Example) -> tuple[str, ...]:
+    """Return a row's name, its label, and both scores."""
+    champion = DASH if example.champion is None else f"{example.champion:.4g}"
+    return example.key, f"{example.label:g}", f"{example.candidate:.4g}", champion
+
+
+def _value(kind: str, value: float | None) -> str:
+    return DASH if value is None else quantity(kind, value)
+
+
+def _interval(kind: str, low: float | None, high: float | None) -> str:
+    return DASH if low is None or high is None else f"{quantity(kind, low)} .. {quantity(kind, high)}"

@@ -1,0 +1,35 @@
+"""The evidence that costs time: collected only where a line of the gate section asks for it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from detent.gate.evidence import Evidence
+from detent.loop.candidate import Candidate
+from detent.loop.controls import permuted, touches
+from detent.loop.datasets import Datasets
+from detent.loop.own_code import own_code
+from detent.loop.side_by_side import Party, measure
+from detent.loop.stress import stress
+from detent.loop.workspace import Workspace
+
+
+def with_declared(
+    evidence: Evidence, ws: Workspace, candidate: Candidate, datasets: Datasets, *, ours: Party, theirs: Party | None
+) -> Evidence:
+    """Return the evidence with what the lines ask for; `ours` and `theirs` are the candidate and the champion, opened.
+
+    Raises:
+        ProjectError: a line names code that can't be imported, or a column that is not there.
+    """
+    project, rows = ws.project, candidate.evaluation
+    seed = project.simulate.seed
+    time = str(project.source(project.features.rows).time)
+    return replace(
+        evidence,
+        own=own_code(ws),
+        touch=touches(ws, candidate, datasets),
+        permuted=permuted(ws, candidate, datasets),
+        beside=measure(ours, theirs, rows, project.gate, prices=project.prices, seed=seed),
+        stressed=stress(ours.predictor, rows, project.gate, seed=seed, time=time, entity=project.features.entity),
+    )
