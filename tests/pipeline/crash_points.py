@@ -31,7 +31,7 @@ from detent.project.code import load_callable
 from detent.testing.crash import crash, unsupported
 
 LARGEST_OFFSET = 0.3  # seconds between the beginnings of two runs at once; one takes about as long
-LONGEST_RESTART = 60.0  # seconds: above this it waits for something that nobody will do; a busy machine may take 20
+LONGEST_RESTART = 28.0  # seconds; a lease of a dead owner that was waited for would take 30 and more
 FRAME = pl.DataFrame({"id": list(range(12)), "x": [0.5 * number for number in range(12)]})
 
 PIPELINE = """
