@@ -51,17 +51,14 @@ class ClaimsNothing(SqliteDatabase):
         return 1 if sql == _OUTBOX["claim"] else super().execute(sql, **values)
 
 
-class IgnoresTheFlight(SqliteDatabase):
-    """Everybody may train at any time."""
-
-    def execute(self, sql: str, **values: Any) -> int:
-        if sql == _TRIGGER["take_flight"]:
-            self._connection.execute("UPDATE trigger_flights SET holder = ''")
-        return super().execute(sql, **values)
+class ForgetsTrainings(SqliteDatabase):
+    """Pause and budget are kept over trainings that nobody remembers."""
 
     def row(self, sql: str, **values: Any) -> Row | None:
-        found = super().row(sql, **values)
-        return {**found, "holder": ""} if found is not None and sql == _TRIGGER["flight"] else found
+        return None if sql == _TRIGGER["last_training"] else super().row(sql, **values)
+
+    def rows(self, sql: str, **values: Any) -> list[Row]:
+        return [] if sql == _TRIGGER["trainings_since"] else super().rows(sql, **values)
 
 
 class ForgetsTheAnchor(SqliteDatabase):
@@ -153,7 +150,7 @@ BUGS: Mapping[str, Parts] = {
     "label counted twice": Parts(record=counts_repeated_labels),
     "repeated label taken as a correction": Parts(record=corrects_by_repeating),
     "outbox not claimed": Parts(database=ClaimsNothing),
-    "flight ignored": Parts(database=IgnoresTheFlight),
+    "budget and pause forgotten": Parts(database=ForgetsTrainings),
     "admission skipped": Parts(admission=admits_everything),
     "anchor not written": Parts(database=ForgetsTheAnchor),
     "event written twice": Parts(database=WritesEventsTwice),
