@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from detent.gate.explanation import Example, Part
 from detent.gate.wording import limit, quantity
 from detent.records.check import PASS, CheckResult
@@ -40,8 +42,20 @@ def slice_cells(part: Part) -> tuple[str, ...]:
 
 def example_cells(example: Example) -> tuple[str, ...]:
     """Return a row's name, its label, and both scores."""
-    champion = DASH if example.champion is None else f"{example.champion:.4g}"
-    return example.key, f"{example.label:g}", f"{example.candidate:.4g}", champion
+    champion = DASH if example.champion is None else _score(example.champion)
+    return example.key, f"{example.label:g}", _score(example.candidate), champion
+
+
+def example_title(examples: Sequence[Example], of: str) -> str:
+    """Return what is above a table of examples; `of` is the slice that they are from, "" for all rows."""
+    beside = any(example.champion is not None for example in examples)
+    which = "that the champion answers better" if beside else "that it answers worst"
+    return f"Rows of {of} {which}" if of else f"Rows {which}"
+
+
+def _score(value: float) -> str:
+    """Show scores of one table with the same digits after the point, as long as that shows anything."""
+    return f"{value:.4f}" if 0.001 <= abs(value) < 1_000 or value == 0 else f"{value:.4g}"
 
 
 def _value(kind: str, value: float | None) -> str:

@@ -10,7 +10,17 @@ import jinja2
 from markupsafe import Markup, escape
 
 from detent.gate.explanation import Explanation
-from detent.gate.numbers import DASH, EXAMPLE_HEAD, HEAD, SLICE_HEAD, asked_text, cells, example_cells, slice_cells
+from detent.gate.numbers import (
+    DASH,
+    EXAMPLE_HEAD,
+    HEAD,
+    SLICE_HEAD,
+    asked_text,
+    cells,
+    example_cells,
+    example_title,
+    slice_cells,
+)
 from detent.gate.waived import told
 from detent.gate.wording import quantity
 from detent.records.check import INCONCLUSIVE, PASS, REJECT, CheckResult
@@ -49,6 +59,7 @@ def page(it: Explanation) -> str:
         slice_head=SLICE_HEAD,
         parts=[Line(cells=slice_cells(part)) for part in it.parts],
         example_head=EXAMPLE_HEAD,
+        example_title=example_title(it.seen.examples, it.seen.examples_of),
         examples=[Line(cells=example_cells(row)) for row in it.seen.examples],
     )
 

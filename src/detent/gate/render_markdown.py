@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from detent.gate.explanation import Explanation
-from detent.gate.numbers import EXAMPLE_HEAD, HEAD, SLICE_HEAD, cells, example_cells, slice_cells
+from detent.gate.numbers import EXAMPLE_HEAD, HEAD, SLICE_HEAD, cells, example_cells, example_title, slice_cells
 from detent.gate.waived import told
 from detent.records.check import PASS, CheckResult
 
@@ -24,11 +24,10 @@ def markdown(it: Explanation) -> str:
         parts = [tuple(map(_plain, slice_cells(part))) for part in it.parts]
         lines += ["", "**Worst slices**", "", *_table(SLICE_HEAD, parts, right=(1, 2, 3, 4))]
     if it.seen.examples:
-        of = f" of {it.seen.examples_of}" if it.seen.examples_of else ""
         examples = [tuple(map(_plain, example_cells(row))) for row in it.seen.examples]
         lines += [
             "",
-            f"**Rows{_plain(of)} that it does worst on**",
+            f"**{_plain(example_title(it.seen.examples, it.seen.examples_of))}**",
             "",
             *_table(EXAMPLE_HEAD, examples, right=(1, 2, 3)),
         ]

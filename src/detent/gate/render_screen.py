@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from detent.gate.explanation import Explanation
-from detent.gate.numbers import EXAMPLE_HEAD, HEAD, SLICE_HEAD, cells, example_cells, slice_cells
+from detent.gate.numbers import EXAMPLE_HEAD, HEAD, SLICE_HEAD, cells, example_cells, example_title, slice_cells
 from detent.gate.waived import told
 from detent.records.check import PASS, CheckResult
 
@@ -75,7 +75,9 @@ def _parts(it: Explanation, width: int, room: _Room) -> list[str]:
         lines += ["", "WORST SLICES", *_table(SLICE_HEAD, slices, width, left=1)]
     if it.seen.examples and room.examples:
         rows = [example_cells(row) for row in it.seen.examples[: room.examples]]
-        lines += ["", *_short(_examples_title(it), width, "", 1), *_table(EXAMPLE_HEAD, rows, width, left=1)]
+        of = it.seen.examples_of
+        title = example_title(it.seen.examples, of).upper().replace(of.upper(), of)
+        lines += ["", *_short(title, width, "", 1), *_table(EXAMPLE_HEAD, rows, width, left=1)]
     return lines
 
 
@@ -98,13 +100,6 @@ def _steps(it: Explanation, width: int) -> list[str]:
 
 def _decision(result: CheckResult) -> str:
     return f"{result.decision}, waived" if result.waiver else result.decision
-
-
-def _examples_title(it: Explanation) -> str:
-    where = f" OF {it.seen.examples_of}" if it.seen.examples_of else ""
-    if any(example.champion is not None for example in it.seen.examples):
-        return f"ROWS{where} THAT THE CHAMPION ANSWERS BETTER"
-    return f"ROWS{where} THAT IT ANSWERS WORST"
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]], width: int, *, left: int = _LEFT) -> list[str]:

@@ -5,12 +5,12 @@ Everything it knows is in the database, so a controller that was killed goes on 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Protocol
 
-from detent.errors import DetentError
+from detent.errors import BusyError, DetentError, StoreError
 from detent.loop.act import Hands, Held, turn
 from detent.loop.burn import SloWatch
 from detent.loop.channels import send_due
@@ -80,10 +80,17 @@ class Controller:
         self._slo = SloWatch()
 
     def tick(self) -> None:
-        """Do everything that is due now."""
-        findings = [one for one in self.look() if self._is_news(one)]
+        """Do everything that is due now. A part that fails keeps none of the others from being done.
+
+        Raises:
+            DetentError: the first failure, after all the rest was done; at once when the store is busy or away.
+        """
+        faults = _Faults()
+        findings = [one for one in self._look(faults) if self._is_news(one)]
         hands = Hands(gateway=self._gateway, train=self.retrain, tell=self._tell, mirror=self._outside.mirror)
-        turn(self._ws, findings, hands, slo=self._slo)
+        with faults.kept():
+            turn(self._ws, findings, hands, slo=self._slo)
+        faults.raise_first()
 
     def _is_news(self, finding: Finding) -> bool:
         """False for what is said of a version that a better one has replaced: it is told, and no reason to train."""
@@ -91,19 +98,37 @@ class Controller:
         return finding.version is None or champion is None or finding.version == champion.number
 
     def look(self) -> list[Finding]:
-        """Take a decision about the rollout, judge the windows that are due, send alerts; return what was found."""
-        self.look_at_rollout()
-        note_expired(self._ws)
-        collect(self._ws)
-        ask(self._ws)
-        findings: list[Finding] = []
-        for window in windows_in_turn(self._ws):
-            findings += watch(self._ws, window, known=self._known)
-        findings += judge_due(self._ws)
-        tend(self._ws)
-        if self._sends:
-            self._outside.send(self._ws)
-        self._outside.lineage(self._ws)
+        """Take a decision about the rollout, judge the windows that are due, send alerts; return what was found.
+
+        Raises:
+            DetentError: as `tick`.
+        """
+        faults = _Faults()
+        findings = self._look(faults)
+        faults.raise_first()
+        return findings
+
+    def _look(self, faults: _Faults) -> list[Finding]:
+        ws, findings = self._ws, list[Finding]()
+
+        def watched() -> None:
+            for window in windows_in_turn(ws):
+                findings.extend(watch(ws, window, known=self._known))
+
+        parts: list[Callable[[], object]] = [
+            self.look_at_rollout,
+            lambda: note_expired(ws),
+            lambda: collect(ws),
+            lambda: ask(ws),
+            watched,
+            lambda: findings.extend(judge_due(ws)),
+            lambda: tend(ws),
+            lambda: self._outside.send(ws) if self._sends else None,
+            lambda: self._outside.lineage(ws),
+        ]
+        for part in parts:
+            with faults.kept():
+                part()
         return findings
 
     def tick_safely(self) -> None:
@@ -172,3 +197,25 @@ class Controller:
             self._tell(rollout.reason)
         self._outside.mirror(self._ws)
         return rollout
+
+
+class _Faults:
+    """What went wrong in one look."""
+
+    def __init__(self) -> None:
+        self._found: list[DetentError] = []
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Keep a fault for later. Without the store nothing can be done, so that one is raised at once."""
+        try:
+            yield
+        except (BusyError, StoreError):
+            raise
+        except DetentError as error:
+            self._found.append(error)
+
+    def raise_first(self) -> None:
+        """Raise the first fault, if there was one."""
+        if self._found:
+            raise self._found[0]
