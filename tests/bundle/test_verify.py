@@ -175,3 +175,15 @@ def test_a_manifest_signature_is_no_seal(bundle: Path) -> None:
     write_verdict(bundle, replace(verdict, signature=(bundle / "manifest.sig").read_text()))
     with pytest.raises(TamperedError):
         admit(bundle, PUBLIC)
+
+
+def test_signing_again_touches_nothing_that_a_process_may_be_checking(bundle: Path) -> None:
+    verdict = make_verdict(manifest_digest(bundle))
+    sign(bundle, KEY)
+    write_verdict(bundle, verdict)
+    before = {path.name: path.stat().st_ino for path in bundle.iterdir()}
+    sign(bundle, KEY)
+    write_verdict(bundle, verdict)
+    assert {path.name: path.stat().st_ino for path in bundle.iterdir()} == before
+    write_verdict(bundle, replace(verdict, reason="another word"))
+    assert (bundle / "verdict.json").stat().st_ino != before["verdict.json"]

@@ -18,7 +18,7 @@ _PURPOSE = b"detent verdict\n"  # a signature over a verdict can't be passed off
 def sign(folder: Path, key: Ed25519PrivateKey) -> str:
     """Write `manifest.sig` (hex) over the bytes of `manifest.json` and return it."""
     signature = key.sign((folder / MANIFEST_NAME).read_bytes()).hex()
-    write_atomic(folder / SIGNATURE_NAME, signature.encode())
+    _put(folder / SIGNATURE_NAME, signature.encode())
     return signature
 
 
@@ -34,4 +34,10 @@ def sealed_bytes(verdict: Verdict) -> bytes:
 
 def write_verdict(folder: Path, verdict: Verdict) -> None:
     """Write `verdict.json` into the bundle's folder; it stands outside the manifest, which it is bound to by digest."""
-    write_atomic(folder / VERDICT_NAME, codec.verdict_to_json(verdict))
+    _put(folder / VERDICT_NAME, codec.verdict_to_json(verdict))
+
+
+def _put(path: Path, data: bytes) -> None:
+    """Write what is not there yet: a process that checks the folder at this moment refuses files that it does not know."""
+    if not (path.is_file() and path.read_bytes() == data):
+        write_atomic(path, data)
