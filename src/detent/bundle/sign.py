@@ -38,6 +38,6 @@ def write_verdict(folder: Path, verdict: Verdict) -> None:
 
 
 def _put(path: Path, data: bytes) -> None:
-    """Write what is not there yet: a process that checks the folder at this moment refuses files that it does not know."""
+    """Write what is not there yet: a process that checks the folder meanwhile refuses files that it does not know."""
     if not (path.is_file() and path.read_bytes() == data):
         write_atomic(path, data)
