@@ -29,6 +29,7 @@ class Server:
         self._user: dict[str, Any] = {}
         binaries = _binaries()
         self.port = _free_port()
+        self.socket = folder / f".s.PGSQL.{self.port}"
         self.address = f"postgresql://detent@/postgres?host={quote(str(folder), safe='')}&port={self.port}"
         if os.geteuid() == 0:  # PostgreSQL refuses to run as root, and root's folders are closed to everybody else
             nobody = pwd.getpwnam("nobody")

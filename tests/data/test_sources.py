@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -335,15 +334,9 @@ def test_a_stamp_survives_json() -> None:
 SELECT = "select id, at, price, origin from flights"
 
 
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[str]:
-    with tempfile.TemporaryDirectory(prefix="pg", dir="/tmp") as folder:
-        server = Server(Path(folder))
-        try:
-            server.wait()
-            yield f"postgresql+psycopg://detent@/postgres?host={folder}"
-        finally:
-            server.stop()
+@pytest.fixture
+def postgres(postgres_server: Server) -> str:
+    return postgres_server.address.replace("://", "+psycopg://", 1)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -366,8 +359,7 @@ class Warehouse:
                 connection.execute(statement)
             connection.close()
         else:
-            host = self._where.partition("host=")[2]
-            with psycopg.connect(f"host={host} user=detent dbname=postgres", autocommit=True) as connection:
+            with psycopg.connect(self._where.replace("+psycopg", "", 1), autocommit=True) as connection:
                 connection.execute(statement)  # pyright: ignore[reportArgumentType]
 
     def add(self, *rows: str) -> None:
@@ -433,13 +425,13 @@ def test_a_wrong_select_is_refused_and_no_password_is_shown(
 
 
 def test_a_database_that_is_down_may_be_stood_in_for(
-    postgres: str, reader: Reader, monkeypatch: pytest.MonkeyPatch
+    postgres: str, postgres_server: Server, reader: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WAREHOUSE_URL", postgres)
     asked = Changes(kind="probe", probe="select 1", or_last=True)
     query = "select 1 as id, timestamp '2024-01-01 00:00:00' as at"
     first = reader(sql(asked, query))
-    socket = Path(postgres.partition("host=")[2]) / ".s.PGSQL.5432"
+    socket = postgres_server.socket
     socket.rename(socket.with_name("away"))
     try:
         with pytest.raises(UnreachableError):

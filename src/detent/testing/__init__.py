@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from detent.testing.replay import replay as replay
+    from detent.testing.history import replay as replay
 
 __all__ = ["replay"]
 
@@ -16,5 +16,5 @@ def __getattr__(name: str) -> Any:
     # Loaded on first use: pytest loads this package for everybody (`plugin`), and a replay needs all libraries.
     if name != "replay":
         raise AttributeError(f"module 'detent.testing' has no attribute {name!r}")
-    globals()[name] = getattr(import_module("detent.testing.replay"), name)  # and not the module of that name
+    globals()[name] = getattr(import_module("detent.testing.history"), name)
     return globals()[name]

@@ -33,7 +33,7 @@ from detent.store.blobs import open_blobs
 from detent.store.clock import iso, parse
 from detent.store.database import open_database
 from detent.store.migrate import migrate
-from detent.testing.replay import LEFT_OUT
+from detent.testing.history import LEFT_OUT
 from detent.testing.sim.clock import WrongClock
 from detent.testing.sim.plan import week
 from detent.testing.sim.pool import Made, make_pool
