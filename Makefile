@@ -24,7 +24,7 @@ help: ## list the targets
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@touch $@
 
-demo: .venv/.installed ## a year of real flights through the whole loop, about 4 minutes
+demo: .venv/.installed ## a year of real flights through the whole loop, about 5 minutes
 	$(BIN)/detent -C examples/flights simulate --fresh
 
 up: .venv/.installed ## serve the demo's champion for real
