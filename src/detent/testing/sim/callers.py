@@ -23,7 +23,7 @@ from detent.testing.sim.faults import (
 )
 from detent.testing.sim.serving import Answered, Asked
 
-PER_STEP = 30  # requests
+PER_STEP = 26  # requests
 CALLERS = 60
 HOUR = timedelta(hours=1)
 OURS = ("label", "hour_of_day")  # columns beside the inputs
