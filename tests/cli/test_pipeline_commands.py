@@ -116,6 +116,20 @@ def test_a_run_in_which_nothing_changed_does_nothing_and_imports_nothing(folder:
     assert "Nothing changed since run-0002" in detent("run").stdout
 
 
+def test_a_library_that_sets_variables_when_it_is_imported_is_no_change(
+    folder: Path, detent: Detent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    helpers = HELPERS.replace("* factor", "* factor * int(os.environ['OF_A_LIBRARY'])")
+    (folder / "helpers.py").write_text(f"import os\n\nos.environ.setdefault('OF_A_LIBRARY', '1')\n{helpers}")
+    age(folder)
+    monkeypatch.delenv("OF_A_LIBRARY", raising=False)
+    assert "3 of 3 steps ran." in detent("run").stdout
+    assert "Nothing changed since run-0001" in detent("run").stdout
+    monkeypatch.setenv("OF_A_LIBRARY", "3")
+    assert "read OF_A_LIBRARY, which has changed" in detent("run").stdout
+    assert "Nothing changed since run-0002" in detent("run").stdout
+
+
 def test_plan_shows_the_diff_and_accept_keeps_the_last_result(folder: Path, detent: Detent) -> None:
     detent("run")
     assert "3 hits, 0 will run" in detent("plan").stdout

@@ -62,7 +62,10 @@ def _watched(ws: PipelineWorkspace, run: Run, *, asked: Asked, noted: Noted, unt
                 return None
             place = str(ws.folder / read.name)
             if read.kind == "env":
-                variables[read.name] = read.digest
+                # What code of this process has set (scikit-learn does, when it is imported) never came from outside;
+                # what it held before counts, if anybody asked.
+                if read.name not in noted.own:
+                    variables[read.name] = read.digest
             else:
                 (listings if read.kind == "folder" else files).add(place)
         outputs += _places(ws, entry.stats)

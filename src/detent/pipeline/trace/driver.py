@@ -20,6 +20,7 @@ class Noted:
     files: set[str] = field(default_factory=set)  # absolute paths, also of files that were looked for and not there
     listings: set[str] = field(default_factory=set)  # absolute paths of folders
     variables: dict[str, str] = field(default_factory=dict)  # name -> code of the value
+    own: set[str] = field(default_factory=set)  # variables that this process gave a value; steps find that one
 
 
 @contextmanager
@@ -38,5 +39,6 @@ def noting(folder: Path, *, ignore: list[Path], key: bytes) -> Iterator[Noted]:
     finally:
         audit.end()
         noted.variables.update(VARIABLES.end())
+        noted.own.update(VARIABLES.own)
         noted.files.update(path for path, seen in notes.seen.items() if not seen.own and not seen.is_folder)
         noted.listings.update(notes.listings)

@@ -36,6 +36,11 @@ class Variables:
         self._key = None
         return self._found
 
+    @property
+    def own(self) -> frozenset[str]:
+        """Names of variables that were given a value while it was noted."""
+        return frozenset(self._own)
+
     def was_read(self, name: str, value: str | None) -> None:
         """A variable was asked for; its value is None when it is not set."""
         if self._key is None:
