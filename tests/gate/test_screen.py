@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import json
 import re
-import shutil
 import subprocess
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -21,11 +20,10 @@ from detent.gate.render import to_json
 from detent.gate.render_markdown import markdown
 from detent.gate.render_screen import screen
 from detent.records.check import Verdict
+from phone import WIDTH, needs_chromium, widths
 
 from .builders import evidence
 from .refused import HOSTILE, explained, refused
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
 @pytest.fixture(scope="module")
@@ -172,24 +170,12 @@ def _number(pattern: str, text: str) -> float:
     return float(found[1])
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+@needs_chromium
 def test_the_page_is_not_wider_than_a_phone(busy: Explanation, floor: Explanation, tmp_path: Path) -> None:
     long = replace(floor, headline="a" * 200, sentence="b" * 300)
-    frames = "".join(
-        f'<iframe style="width:360px;height:900px;border:0" srcdoc="{html.escape(page(it))}"></iframe>'
-        for it in (busy, floor, long)
-    )
-    script = (
-        "onload=()=>{document.title='W '+[...document.querySelectorAll('iframe')]"
-        ".map(f=>f.contentDocument.documentElement.scrollWidth).join(' ')}"
-    )
-    outer = tmp_path / "outer.html"
-    outer.write_text(f"<body>{frames}<script>{script}</script></body>", encoding="utf-8")
-    words = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'chromium'}"]
-    done = subprocess.run([*words, "--dump-dom", outer.as_uri()], capture_output=True, text=True, timeout=60)
-    found = re.search(r"<title>W ([\d ]+)</title>", done.stdout)
-    assert found is not None, done.stderr[-500:]
-    assert [int(width) <= 360 for width in found[1].split()] == [True, True, True], found[1]
+    found = widths([page(it) for it in (busy, floor, long)], tmp_path)
+    assert len(found) == 3
+    assert max(found) <= WIDTH
 
 
 def test_a_verdict_about_nothing_that_is_known_is_named_by_its_id(busy: Explanation) -> None:

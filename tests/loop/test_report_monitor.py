@@ -3,8 +3,6 @@ from __future__ import annotations
 import html
 import json
 import re
-import shutil
-import subprocess
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,10 +28,10 @@ from detent.serving.metrics import exposition
 from detent.serving.places import counter_files
 from detent.store import ledger
 from detent.store.clock import VirtualClock, iso
+from phone import WIDTH, needs_chromium, widths
 
 DAY = timedelta(days=1)
 HOSTILE = "</script><b onload=x>tem`p & humid"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
 def finding(kind: str, severity: str, at: datetime, **more) -> Finding:
@@ -161,25 +159,14 @@ def test_the_pages_need_nothing_else_run_nothing_and_escape_everything(days: Day
     assert html.escape(HOSTILE, quote=False)[:20] in pages[0]
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+@needs_chromium
 def test_no_page_is_wider_than_a_phone(days: Days, tmp_path: Path) -> None:
     days.window(("quality", "INFO", {}), ("drift", "WARNING", {"column": "a_column_with_a_very_long_name_" * 3}))
     story(days)
     pages = [monitor_html(collect(days.ws)), incident_html(timeline(days.ws, 1)), card_html(card(days.ws, 1))]
-    frames = "".join(
-        f'<iframe style="width:360px;height:900px;border:0" srcdoc="{html.escape(page)}"></iframe>' for page in pages
-    )
-    script = (
-        "onload=()=>{document.title='W '+[...document.querySelectorAll('iframe')]"
-        ".map(f=>f.contentDocument.documentElement.scrollWidth).join(' ')}"
-    )
-    outer = tmp_path / "outer.html"
-    outer.write_text(f"<body>{frames}<script>{script}</script></body>", encoding="utf-8")
-    words = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'chromium'}"]
-    done = subprocess.run([*words, "--dump-dom", outer.as_uri()], capture_output=True, text=True, timeout=60)
-    found = re.search(r"<title>W ([\d ]+)</title>", done.stdout)
-    assert found is not None, done.stderr[-500:]
-    assert [int(width) <= 360 for width in found[1].split()] == [True, True, True], found[1]
+    found = widths(pages, tmp_path)
+    assert len(found) == 3
+    assert max(found) <= WIDTH
 
 
 def test_an_incident_goes_from_the_first_weak_sign_to_its_end(days: Days) -> None:

@@ -3,12 +3,8 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator
 
-import pytest
-
-from detent.loop.keep_up import keep_up
-from detent.loop.serve import NeighbourGateway, supervise
+from detent.loop.serve import NeighbourGateway
 from detent.loop.workspace import Workspace
 from detent.serving import acknowledge, places
 from detent.serving.acknowledge import Acknowledgement
@@ -17,39 +13,30 @@ from detent.serving.routes import RoutePage
 from detent.serving.supervisor import Supervisor
 
 
-@pytest.fixture
-def supervisor(served: Workspace) -> Iterator[Supervisor]:
-    keep_up(served)
-    supervisor = supervise(served, port=0)
-    supervisor.start()
-    yield supervisor
-    supervisor.stop()
-
-
 def publish_again(ws: Workspace) -> None:
     """Give the same routes a new number, which every process has to acknowledge."""
     page = RoutePage(places.route_page(ws.state))
     page.write(list(page.read()[1].values()))
 
 
-def test_a_process_that_another_command_runs_is_waited_for(served: Workspace, supervisor: Supervisor) -> None:
+def test_a_process_that_another_command_runs_is_waited_for(served: Workspace, gateway: Supervisor) -> None:
     neighbour = NeighbourGateway(served)
-    for pid in supervisor.alive():
+    for pid in gateway.alive():
         os.kill(pid, signal.SIGSTOP)
     try:
         publish_again(served)
         assert "did not answer within" in neighbour.prepare([1], timeout=0.2)[1]
     finally:
-        for pid in supervisor.alive():
+        for pid in gateway.alive():
             os.kill(pid, signal.SIGCONT)
     assert neighbour.prepare([1]) == {}
 
 
 def test_what_a_dead_process_said_counts_for_nothing_though_its_number_is_in_use_again(
-    served: Workspace, supervisor: Supervisor
+    served: Workspace, gateway: Supervisor
 ) -> None:
     folder = places.acknowledgements(served.state)
-    supervisor.stop()
+    gateway.stop()
     behind = Acknowledgement(pid=os.getpid(), life="", page_seq=-1, address="", refused={"shop/1": "a reason of old"})
     acknowledge.write(folder, 0, behind)
     publish_again(served)
@@ -57,7 +44,7 @@ def test_what_a_dead_process_said_counts_for_nothing_though_its_number_is_in_use
 
 
 def test_a_process_that_was_killed_is_not_waited_for_and_its_successor_is(
-    served: Workspace, supervisor: Supervisor
+    served: Workspace, gateway: Supervisor
 ) -> None:
     folder, counters = places.acknowledgements(served.state), places.counter_files(served.state)
     before = acknowledge.read(folder, 0)
