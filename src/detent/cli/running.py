@@ -12,8 +12,11 @@ from detent.loop.remember import remember
 from detent.loop.steps import run_pipeline, steps_of
 from detent.loop.unchanged import STATE, Answer, Asked
 from detent.loop.workspace import PipelineWorkspace, Workspace, begin, open_pipeline
-from detent.pipeline.executors.choose import open_executor
-from detent.pipeline.executors.protocol import Executor
+from detent.pipeline.executors.choose import LOCAL, open_executor
+from detent.pipeline.executors.local import LocalExecutor
+from detent.pipeline.executors.parents import start_parent
+from detent.pipeline.executors.protocol import Executor, Rehearsal
+from detent.pipeline.rehearse import expected_variables, keep_variables
 from detent.pipeline.run import Order
 from detent.pipeline.schedule import How
 from detent.pipeline.seal import project_key
@@ -30,10 +33,15 @@ def run_and_tell(folder: Path, asked: Asked, *, how: How, workers: int, why: boo
     console = Console(highlight=False)
     began = time.time()
     state = folder.resolve() / STATE
+    rehearses = asked.executor == LOCAL and not how.hermetic
+    if rehearses:
+        start_parent()  # meanwhile the project is opened
     with noting(folder, ignore=[state], key=project_key(state)) as noted:
         ws = open_pipeline(folder)
         begin(ws)
         executor = open_executor(asked.executor, workers=workers)
+        if rehearses and isinstance(executor, LocalExecutor):
+            executor.rehearse(Rehearsal(address=steps_of(ws).address, variables=expected_variables(state)))
         request = RunRequest(
             reason="manual", detail="Asked for on the command line.", asked_at=iso(ws.now()), actor=ws.actor
         )
@@ -48,6 +56,7 @@ def run_and_tell(folder: Path, asked: Asked, *, how: How, workers: int, why: boo
                 told = _build(ws, console, executor, order)
         finally:
             executor.close()
+    keep_variables(state, noted.own)
     if why:
         from detent.cli.reasons import print_reasons
 

@@ -6,7 +6,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,6 +22,7 @@ from detent.pipeline.codecs.scratch import using_scratch
 from detent.pipeline.failure import printable
 from detent.pipeline.lease import Lease, is_held
 from detent.pipeline.loaded import Loaded
+from detent.pipeline.nodes import Node
 from detent.pipeline.planner import Planned, quarantine_damaged
 from detent.pipeline.sandbox import enter_sandbox
 from detent.pipeline.scratch import attempt_folder
@@ -84,6 +85,18 @@ class Attempts:
         reads = [read for _, found in self._at_import for read in found]
         return bool(reads) and unchanged(reads, folder, key=project_key(state)) is not None
 
+    def rehearse(self, nodes: Iterable[Node], workspace: Workspace, *, key: bytes) -> None:
+        """Import the files of these steps as their attempts would: each under observation, what it prints dropped.
+
+        Raises:
+            ProjectError: a file fails to import.
+        """
+        self._key = key
+        with captured(Path(os.devnull)):
+            for node in nodes:
+                if loaded_step(node, workspace.folder) is None:
+                    self._import(node, workspace, ())
+
     def make(
         self, planned: Planned, lease: Lease, workspace: Workspace, *, log: Path, hermetic: bool, key: bytes
     ) -> Result:
@@ -94,9 +107,11 @@ class Attempts:
         """
         retry_on: tuple[type[Exception], ...] = ()
         self._key = key  # a sandbox will not let it be read
+        sources = list(planned.code.sources.values())
         with captured(log), attempt_folder(workspace.state) as scratch, using_scratch(scratch):
             try:
-                function, retry_on = self._find(planned, workspace) or self._import(planned, workspace)
+                found = self._find(planned, workspace)
+                function, retry_on = found or self._import(planned.node, workspace, sources)
                 if hermetic:
                     enter_sandbox(planned, workspace, scratch)
                 arguments = _load(function, planned, workspace)
@@ -109,7 +124,7 @@ class Attempts:
                         context.current.reset(token)
                     return store_outputs(function, planned.node, returned, workspace.blobs)
 
-                seen, outputs = self._observe(planned, workspace, run)
+                seen, outputs = self._observe(workspace, sources, run)
                 result = self._judge(planned, seen, outputs, hermetic=hermetic)
                 _keep_reads(result.reads, workspace)
                 return result
@@ -133,17 +148,21 @@ class Attempts:
         self._looked = now
         return loaded_step(planned.node, workspace.folder)
 
-    def _import(self, planned: Planned, workspace: Workspace) -> tuple[Callable[..., Any], tuple[type[Exception], ...]]:
-        imported, loaded = self._observe(planned, workspace, lambda: load_step(planned.node, workspace.folder))
+    def _import(
+        self, node: Node, workspace: Workspace, sources: Sequence[str]
+    ) -> tuple[Callable[..., Any], tuple[type[Exception], ...]]:
+        imported, loaded = self._observe(workspace, sources, lambda: load_step(node, workspace.folder))
         self._note_import(imported)
         return loaded
 
-    def _observe(self, planned: Planned, workspace: Workspace, action: Callable[[], Any]) -> tuple[Observation, Any]:
+    def _observe(
+        self, workspace: Workspace, sources: Sequence[str], action: Callable[[], Any]
+    ) -> tuple[Observation, Any]:
         self._observer.begin(
             workspace.folder,
             [workspace.state, Path(workspace.address.blobs), workspace.db.path.parent],
             key=self._key,
-            sources=list(planned.code.sources.values()),
+            sources=sources,
         )
         try:
             done = action()

@@ -204,6 +204,12 @@ def load_run(db: Reader, id: str) -> Run | None:
     return None if row is None else _run(row, db.rows(_SQL["step_runs"], run=id))
 
 
+def newest_graph(db: Reader) -> str:
+    """Return the digest of the graph document of the run that began last; "" when there is none."""
+    rows = db.rows(_SQL["runs"], limit=1)
+    return rows[0]["graph"] if rows else ""
+
+
 def recent_runs(db: Reader, limit: int = 20) -> list[Run]:
     """Return the newest runs, newest first."""
     return [_run(row, db.rows(_SQL["step_runs"], run=row["id"])) for row in db.rows(_SQL["runs"], limit=limit)]

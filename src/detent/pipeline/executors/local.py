@@ -17,7 +17,7 @@ from typing import cast
 
 from detent.pipeline.executors.memory import machine_memory, used_memory
 from detent.pipeline.executors.parents import forked_from, modules_of
-from detent.pipeline.executors.protocol import Capacity, Died, Done, Ended, Outcome, Task, TimedOut, TooLarge
+from detent.pipeline.executors.protocol import Capacity, Died, Done, Ended, Outcome, Rehearsal, Task, TimedOut, TooLarge
 from detent.pipeline.executors.worker import STALE, serve
 from detent.project.environment import all_variables
 
@@ -30,10 +30,14 @@ class _Worker:
 
     process: ForkServerProcess
     connection: Connection
-    code: str  # the state of the project's files that it may have imported
+    code: str | None  # the state of the project's files that it may have imported; None: it rehearses, any is good
     variables: dict[str, str]  # its environment
     task: Task | None = None
     started: float = 0.0  # monotonic seconds
+
+    def send(self, job: Task | Rehearsal) -> None:
+        """Hand it a job, with the environment to do it in."""
+        self.connection.send((job, self.variables))
 
     @property
     def deadline(self) -> float | None:
@@ -60,28 +64,35 @@ class LocalExecutor:
         gpus = len(list(Path("/dev").glob("nvidia[0-9]*")))
         return Capacity(slots=self._limit, cpu=float(self._limit), memory=machine_memory(), gpu=gpus)
 
+    def rehearse(self, rehearsal: Rehearsal) -> None:
+        """Let a worker import what the newest run's steps needed; it is given the first task, which waits for that."""
+        if len(os.sched_getaffinity(0)) > 1:  # else it only takes the time of whoever plans
+            self._spawn(None, frozenset()).send(rehearsal)
+
     def start(self, task: Task) -> None:
         """Give a task to an idle worker that has no other code loaded, or to a new one."""
         for stale in [idle for idle in self._workers if idle.task is None and not self._usable(idle, task)]:
             self._end(stale)
-        worker = next((idle for idle in self._workers if idle.task is None), None) or self._spawn(task)
+        modules = modules_of(task.packages) if self._preload is None else frozenset(self._preload)
+        worker = next((idle for idle in self._workers if idle.task is None), None) or self._spawn(task.code, modules)
+        worker.code, worker.variables = task.code, all_variables()
         try:
-            worker.connection.send(task)
+            worker.send(task)
         except OSError:  # it died while it was idle
             self._end(worker)
-            worker = self._spawn(task)
-            worker.connection.send(task)
+            worker = self._spawn(task.code, modules)
+            worker.send(task)
         worker.task, worker.started = task, time.monotonic()
 
     def wait(self, timeout: float | None) -> list[Ended]:
         """Wait for answers, deaths, deadlines and steps that use too much memory."""
-        busy = [worker for worker in self._workers if worker.task is not None]
-        if not busy:
+        if all(worker.task is None for worker in self._workers):
             if timeout:
                 time.sleep(timeout)
             return []
         until = None if timeout is None else time.monotonic() + timeout
         while True:
+            busy = [worker for worker in self._workers if worker.task is not None]  # one may have been replaced
             now = time.monotonic()
             limits = [max(0.0, worker.deadline - now) for worker in busy if worker.deadline is not None]
             limits += [] if until is None else [max(0.0, until - now)]
@@ -111,18 +122,21 @@ class LocalExecutor:
         self.close()
 
     def _usable(self, worker: _Worker, task: Task) -> bool:
-        # A hermetic step locks its process up for good, so it gets one of its own.
+        # A hermetic step locks its process up for good, so it gets one of its own. The seconds of a rehearsal are not
+        # to count against a step's own, and whether the environment is the right one only that worker can say.
+        if worker.code is None:
+            return not task.hermetic and task.timeout is None and worker.process.is_alive()
         same = worker.code == task.code and worker.variables == all_variables()
         return same and not task.hermetic and worker.process.is_alive() and not _is_worn(worker)
 
-    def _spawn(self, task: Task) -> _Worker:
+    def _spawn(self, code: str | None, modules: frozenset[str]) -> _Worker:
         ours, theirs = self._context.Pipe()
         variables = all_variables()  # those of now: the parent of the workers has those of when it was started
         process = self._context.Process(target=serve, args=(theirs, variables), daemon=True, name="detent-step")
-        with forked_from(modules_of(task.packages) if self._preload is None else frozenset(self._preload)):
+        with forked_from(modules):
             process.start()
         theirs.close()  # else the death of the worker would not close the pipe
-        worker = _Worker(process, cast("Connection", ours), task.code, variables)
+        worker = _Worker(process, cast("Connection", ours), code, variables)
         self._workers.append(worker)
         return worker
 

@@ -39,10 +39,7 @@ def forked_from(modules: frozenset[str]) -> Iterator[None]:
 
     Not for several threads at once.
     """
-    parent = next((one for loaded, one in _parents.items() if modules <= loaded), None)
-    if parent is None:
-        parent = _parents[modules] = ForkServer()
-        parent.set_forkserver_preload([*_OURS, *sorted(modules)])  # by default it imports the main script
+    parent = _parent_with(modules)
     kept = forkserver.connect_to_new_process
     forkserver.connect_to_new_process = parent.connect_to_new_process
     try:
@@ -50,6 +47,19 @@ def forked_from(modules: frozenset[str]) -> Iterator[None]:
             yield
     finally:
         forkserver.connect_to_new_process = kept
+
+
+def start_parent() -> None:
+    """Start the parent of workers that need nothing heavy, and don't wait until it is ready."""
+    _parent_with(frozenset()).ensure_running()
+
+
+def _parent_with(modules: frozenset[str]) -> ForkServer:
+    parent = next((one for loaded, one in _parents.items() if modules <= loaded), None)
+    if parent is None:
+        parent = _parents[modules] = ForkServer()
+        parent.set_forkserver_preload([*_OURS, *sorted(modules)])  # by default it imports the main script
+    return parent
 
 
 @contextlib.contextmanager

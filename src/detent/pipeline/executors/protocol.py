@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -32,6 +33,14 @@ class Task:
     cpu: float = 1.0
     gpu: int = 0
     packages: tuple[str, ...] | None = None  # that the code of the whole graph loads; None: nobody knows them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rehearsal:
+    """Asks a worker to import what the steps of the newest run needed: those of the next one will need much of it."""
+
+    address: Address
+    variables: Mapping[str, str]  # that whoever plans is expected to set, besides those that it has
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
