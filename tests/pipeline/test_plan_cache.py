@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -98,6 +99,13 @@ def test_a_file_outside_the_folders_of_code_does_not_matter(tmp_path: Path, watc
     (tmp_path / "unrelated.csv").write_text("x")
     (tmp_path / "code" / "notes.txt").write_text("x")
     assert recall(plan, asked=ASKED, key=KEY) is not None
+
+
+def test_a_socket_that_was_looked_at_is_a_file_without_content(tmp_path: Path, watched: Watched) -> None:
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "listener"))
+        plan = keep(tmp_path, replace(watched, files=frozenset({*watched.files, str(tmp_path / "listener")})))
+        assert recall(plan, asked=ASKED, key=KEY) is not None
 
 
 def test_a_file_that_was_edited_during_the_run_leaves_no_plan(tmp_path: Path, watched: Watched) -> None:

@@ -34,9 +34,9 @@ def run_and_tell(folder: Path, asked: Asked, *, how: How, workers: int, why: boo
     began = time.time()
     state = folder.resolve() / STATE
     rehearses = asked.executor == LOCAL and not how.hermetic
-    if rehearses:
-        start_parent()  # meanwhile the project is opened
     with noting(folder, ignore=[state], key=project_key(state)) as noted:
+        if rehearses:
+            start_parent()  # meanwhile the project is opened
         ws = open_pipeline(folder)
         begin(ws)
         executor = open_executor(asked.executor, workers=workers)

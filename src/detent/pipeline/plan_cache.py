@@ -124,7 +124,8 @@ def _file(name: str) -> list[Any] | None:
     stamp = _stamp(name)
     if stamp is None:
         return None
-    rested = time.time_ns() - max(stamp[3], stamp[4]) > _AT_REST
+    # A socket or a device has nothing to read that would stay.
+    rested = time.time_ns() - max(stamp[3], stamp[4]) > _AT_REST or not Path(name).is_file()
     return [stamp, "" if rested else hashlib.sha256(Path(name).read_bytes()).hexdigest()]
 
 
