@@ -265,9 +265,9 @@ def _parts(results: Results) -> Iterator[str]:
         yield tables.experiments(rows, verdicts)
     if timings:
         for kind, title in tables.KINDS.items():
-            yield f"\n### {title[0].upper() + title[1:]}: median seconds\n"
+            yield f"\n### {title[0].upper() + title[1:]}: median seconds (of these on a core)\n"
             yield tables.overview(timings, kind)
-        yield "\n### What each trivial step of a cold run costs\n"
+        yield "\n### What each trivial step of a cold run costs (of this on a core)\n"
         yield tables.overheads(timings)
     yield from _rest(results)
     if timings:

@@ -66,7 +66,7 @@ def _timing(timing: Timing) -> list[str]:
 
 
 def overview(found: Sequence[Timing], kind: str) -> str:
-    """Medians of one kind: a line for each tool, a column for each shape and size."""
+    """Medians of one kind, wall and CPU: a line for each tool, a column for each shape and size."""
     places = list(dict.fromkeys((one.shape, one.count) for one in found if one.kind == kind and one.shape != "heavy"))
     by = {(one.tool, one.shape, one.count): one for one in found if one.kind == kind}
     tools = list(dict.fromkeys(one.tool for one in found))
@@ -80,7 +80,7 @@ def _short(timing: Timing | None) -> str:
         return ""
     if not timing.wall:
         return timing.note if timing.note.startswith((">", "not")) else "-"
-    median = f"{seconds(statistics.median(timing.wall))} s"
+    median = f"{seconds(statistics.median(timing.wall))} ({seconds(statistics.median(timing.cpu))})"
     if timing.right is False:
         return f"{median}, STALE"
     extra = max(timing.executed) - timing.minimum
@@ -88,16 +88,22 @@ def _short(timing: Timing | None) -> str:
 
 
 def overheads(found: Sequence[Timing]) -> str:
-    """What a tool adds to each trivial step of a cold run: (its median - plain Python's) / steps."""
-    cold = [one for one in found if one.kind == "cold" and one.wall and one.shape != "heavy"]
-    plain = {(one.shape, one.count): statistics.median(one.wall) for one in cold if one.tool == "plain Python"}
-    places = [place for place in plain if place[1] >= 100]
+    """What a tool adds to each trivial step of a cold run, wall and CPU: (its median - plain Python's) / steps."""
+    cold = {(one.tool, one.shape, one.count): one for one in found if one.kind == "cold" and one.wall}
+    places = [(shape, count) for tool, shape, count in cold if tool == "plain Python" and count >= 100]
     tools = [tool for tool in dict.fromkeys(one.tool for one in found) if tool != "plain Python"]
-    lines = []
-    for tool in tools:
-        by = {(one.shape, one.count): statistics.median(one.wall) for one in cold if one.tool == tool}
-        lines.append([tool, *(f"{1000 * (by[at] - plain[at]) / at[1]:.1f} ms" if at in by else "" for at in places)])
+    lines = [[tool, *(_overhead(cold.get((tool, *at)), cold["plain Python", *at]) for at in places)] for tool in tools]
     return table(["tool", *(f"{count:,} {SHAPES[shape]}" for shape, count in places)], lines)
+
+
+def _overhead(timing: Timing | None, plain: Timing) -> str:
+    if timing is None:
+        return ""
+    wall, cpu = (
+        1000 * (statistics.median(ours) - statistics.median(bare)) / timing.count
+        for ours, bare in ((timing.wall, plain.wall), (timing.cpu, plain.cpu))
+    )
+    return f"{wall:.1f} ms ({cpu:.1f})"
 
 
 def truths(rows: Sequence[Row], verdicts: Sequence[Verdict]) -> str:
