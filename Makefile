@@ -36,7 +36,7 @@ test: .venv/.installed-dev ## every test but the slow ones
 test-slow: .venv/.installed-dev ## full enumerations, and tests against other tools in environments of their own
 	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile
 
-bench-serving: ## the gateway side by side with seven servers, more than an hour; writes docs/benchmarks.md
+bench-serving: ## the gateway side by side with eight servers, more than an hour; writes docs/benchmarks.md
 	$(PYTHON) bench/serving/run.py --cache .bench/serving --write docs/benchmarks.md
 
 bench-monitor: .venv/.installed-dev ## monitoring side by side with Evidently, NannyML, river and whylogs, about an hour; writes docs/benchmarks.md

@@ -108,6 +108,13 @@ def _detent(name: str, mode: str, *, main: bool = False) -> Contestant:
     )  # fmt: skip
 
 
+def _ray(name: str, mode: str, *, main: bool = False) -> Contestant:
+    return Contestant(
+        name=name, environment="rayserve", command=_script("rayserve_app.py"), mode=mode, path="/predict",
+        body=_instances, before='"predictions":', main=main, mixed=main,
+    )  # fmt: skip
+
+
 ALL = (
     Contestant(
         name="echo (raw protocol)", environment="raw", command=_script("raw.py"), mode="echo", path="/predict",
@@ -168,6 +175,9 @@ ALL = (
         name="BentoML", environment="bentoml", command=_bentoml, mode="single", path="/predict",
         body=_instances, before="", main=False,
     ),
+    _ray("Ray Serve, HAProxy", "haproxy", main=True),
+    _ray("Ray Serve, HAProxy, batching", "batch"),
+    _ray("Ray Serve, Python proxy", "proxy"),
 )  # fmt: skip
 
 

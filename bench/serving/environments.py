@@ -22,10 +22,11 @@ PACKAGES = {
     "mlserver": ["mlserver==1.7.1", "uvicorn==0.54.0", "uvloop==0.21.0", "httptools==0.9.0"],
     "kserve": ["kserve==0.21.0", *HTTP],
     "pytriton": ["nvidia-pytriton==0.7.0"],
+    "rayserve": ["ray[serve]==2.60.0", *HTTP, "numpy==2.4.6"],  # HAProxy comes with it
 }
 # Triton brings a Python 3.11 of its own and runs the environment's standard library; with that of 3.11.7 it fails.
 PYTHON = {"pytriton": "/usr/bin/python3.11"}
-DISTRIBUTION = {"raw": "uvloop", "pytriton": "nvidia-pytriton"}
+DISTRIBUTION = {"raw": "uvloop", "pytriton": "nvidia-pytriton", "rayserve": "ray"}
 
 
 def create(cache: Path, names: list[str]) -> None:
