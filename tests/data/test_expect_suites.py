@@ -13,6 +13,7 @@ from detent.data.expect.judge import Checked, evaluate
 from detent.data.expect.suite_map import MAPPED
 from detent.data.expect.suites import GX, import_suite
 from detent.errors import DataError, MissingExtraError
+from detent.store.environments import install
 
 NOW = datetime(2024, 5, 10, tzinfo=UTC)
 FRAME = pl.DataFrame(
@@ -178,7 +179,7 @@ def test_what_is_no_suite_is_refused(tmp_path: Path, text: str) -> None:
 def test_the_real_great_expectations_comes_to_the_same_results(tmp_path: Path) -> None:
     """It is installed once, into the cache folder of whoever runs the tests."""
     environments = Path.home() / ".cache" / "detent" / "environments"
-    gx.install(environments)
+    install(gx.TOOL, environments)
     path = write(tmp_path, [*ENTRIES, *FOREIGN])
     theirs = gx.run(FRAME, import_suite(path, engine="gx"), environments=environments)
     ours: dict[str, list[Checked]] = {}

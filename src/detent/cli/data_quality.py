@@ -24,15 +24,17 @@ def command(folder: Path, datasets: Sequence[str], last: bool, install_gx: bool)
     from detent.data.expect import gx
     from detent.data.expect.refusal import BrokenContractError
     from detent.data.expect.render import table
-    from detent.loop.contracts import ENVIRONMENTS, last_checks, rows_of
+    from detent.loop.contracts import last_checks, rows_of
     from detent.loop.datasets import ingest_all
+    from detent.loop.places import environments
     from detent.loop.workspace import open_pipeline
     from detent.records.expectation import FAIL
+    from detent.store.environments import install
 
     console = Console(highlight=False)
     ws = open_pipeline(folder)
     if install_gx:
-        gx.install(ws.state / ENVIRONMENTS)
+        install(gx.TOOL, environments(ws.state))
     if not last:
         try:
             for name, reason in ingest_all(ws, ws.now()).stale.items():

@@ -20,8 +20,17 @@ PAGE = click.option("--html", "page", type=click.Path(path_type=Path), help="Wri
 @click.option("--since", metavar="TIME", help="How far back from the last window, such as 30d (default: 60 windows).")
 @PAGE
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+@click.option(
+    "--evidently",
+    "theirs",
+    type=click.Path(path_type=Path),
+    help="Write Evidently's drift report as a page instead, of the last window unless --since says more.",
+)
+@click.option("--install-evidently", "install", is_flag=True, help="Make Evidently's environment first (about 1 GB).")
 @click.pass_obj
-def report(folder: Path, since: str | None, page: Path | None, as_json: bool) -> None:
+def report(
+    folder: Path, since: str | None, page: Path | None, as_json: bool, theirs: Path | None, install: bool
+) -> None:
     """How things stand: quality, drift, labels, alerts, decisions. Each line names its entry in the ledger."""
     import json
     from dataclasses import asdict
@@ -31,6 +40,11 @@ def report(folder: Path, since: str | None, page: Path | None, as_json: bool) ->
     from detent.loop.workspace import open_workspace
 
     ws = open_workspace(folder)
+    if install or theirs is not None:
+        if page is not None or as_json:
+            raise click.UsageError("--evidently writes a page of its own: leave --html and --json out")
+        _evidently(ws, since, theirs, install=install)
+        return
     found = collect(ws, _since(ws, since))
     if page is not None:
         from detent.loop.report.monitor_page import monitor_html
@@ -121,6 +135,23 @@ def rules() -> None:
     click.echo(
         resources.files("detent.monitor").joinpath("prometheus", "rules.yml").read_text(encoding="utf-8"), nl=False
     )
+
+
+def _evidently(ws: Workspace, since: str | None, page: Path | None, *, install: bool) -> None:
+    from detent.loop.places import environments
+    from detent.loop.report.evidently_rows import compared
+    from detent.monitor.evidently_page import TOOL, draw
+    from detent.store.environments import install as make
+
+    if install:
+        click.echo(f"{TOOL.name} is in {make(TOOL, environments(ws.state)).parents[1]}")
+    if page is None:
+        return
+    rows = compared(ws, _since(ws, since))
+    drawn = draw(rows, page, environments=environments(ws.state))
+    click.echo(f"wrote {page}")
+    for about, text in (*rows.notes, ("Evidently", drawn.text)):
+        click.echo(f"  {about:<10} {text}")
 
 
 def _tested(name: str, channel: Channel, ws: Workspace) -> bool:

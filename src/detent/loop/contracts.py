@@ -18,13 +18,12 @@ from detent.data.expect.refusal import BrokenContractError, refusal
 from detent.data.expect.suites import GX, suite_of
 from detent.data.parts import read_snapshot
 from detent.errors import DataError, DetentError, ProjectError, StoreError, TamperedError, did_you_mean
+from detent.loop.places import environments
 from detent.loop.workspace import PipelineWorkspace
 from detent.records.event import Fact
 from detent.records.expectation import DataCheck, Expectation, Suite
 from detent.records.project import Source
 from detent.records.snapshot import Snapshot
-
-ENVIRONMENTS = "environments"  # folder of the state that holds the environments of others
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +125,7 @@ def _judge(
         before = None
     found += evaluate(frame, ours, last=before, others=frames, now=now)
     if theirs:
-        found += gx.run(frame, theirs, environments=ws.state / ENVIRONMENTS)
+        found += gx.run(frame, theirs, environments=environments(ws.state))
     return found
 
 

@@ -10,6 +10,11 @@ def bundles(state: Path) -> Path:
     return state / "bundles"
 
 
+def environments(state: Path) -> Path:
+    """The environments of tools whose packages are none of ours."""
+    return state / "environments"
+
+
 def alerts(state: Path) -> Path:
     """The log channel's file."""
     return state / "alerts.log"

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,46 +13,19 @@ import polars as pl
 from detent.data.expect.finding import Finding
 from detent.data.expect.judge import Checked, checked_of
 from detent.data.expect.words import count
-from detent.errors import DataError, MissingExtraError
+from detent.errors import MissingExtraError
 from detent.records.expectation import Expectation
+from detent.store.environments import Tool, ask, python_of
 
-VERSION = "1.24.1"
-REQUIREMENTS = (f"great_expectations=={VERSION}", "pyarrow")
-TIMEOUT = 600.0  # seconds for one table
+TOOL = Tool(
+    name="Great Expectations",
+    folder="great-expectations-1.24.1",
+    requirements=("great_expectations==1.24.1", "pyarrow"),
+    megabytes=600,
+    variables={"GX_ANALYTICS_ENABLED": "false"},  # it is told not to report to its makers
+)
 _RUNNER = Path(__file__).with_name("gx_runner.py")
-# Nothing of ours reaches it but what it needs to start, and it is told not to report to its makers.
-_ENVIRONMENT = {"GX_ANALYTICS_ENABLED": "false", "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
-
-
-def environment_in(folder: Path) -> Path:
-    """Return where the environment lies under a folder of environments."""
-    return folder / f"great-expectations-{VERSION}"
-
-
-def install(folder: Path) -> Path:
-    """Make the environment (about 600 MB, from PyPI) and return its Python; one that is complete is left as it is.
-
-    Raises:
-        MissingExtraError: it can't be installed.
-    """
-    target = environment_in(folder)
-    python, complete = target / "bin" / "python", target / "complete"
-    if complete.exists():
-        return python
-    target.parent.mkdir(parents=True, exist_ok=True)
-    for command in (
-        [sys.executable, "-m", "venv", "--clear", str(target)],
-        [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *REQUIREMENTS],
-    ):
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise MissingExtraError(
-                what="the environment of Great Expectations can't be made",
-                why=(done.stderr.strip().splitlines() or ["the installer gave no reason"])[-1],
-                fix=f"check the network, and that PyPI can be reached; then try again (it goes to {target})",
-            )
-    complete.write_text(VERSION)
-    return python
+_FIX = "run the suite with Great Expectations alone to see more, and mend it there"
 
 
 def run(frame: pl.DataFrame, expectations: Sequence[Expectation], *, environments: Path) -> tuple[Checked, ...]:
@@ -66,34 +37,23 @@ def run(frame: pl.DataFrame, expectations: Sequence[Expectation], *, environment
         MissingExtraError: its environment was never made.
         DataError: it ends without an answer.
     """
-    target = environment_in(environments)
-    if not (target / "complete").exists():
+    python = python_of(TOOL, environments)
+    if python is None:
         raise MissingExtraError(
             what=f"{count(len(expectations), 'expectation')} can only be checked by Great Expectations itself",
             why=f"{expectations[0].text}: {expectations[0].note}; its environment is not there yet",
             fix="make it once with `detent data check --install-gx`, or leave such expectations out of the suite",
         )
     with tempfile.TemporaryDirectory(prefix="detent-gx-") as work:
-        answer = _ask(frame, [json.loads(one.argument) for one in expectations], target / "bin" / "python", Path(work))
+        answer = _ask(frame, [json.loads(one.argument) for one in expectations], python, Path(work))
     pairs = zip(expectations, answer["answers"], strict=True)
     return tuple(checked_of(frame, one, _finding(frame, found)) for one, found in pairs)
 
 
 def _ask(frame: pl.DataFrame, entries: Sequence[Any], python: Path, work: Path) -> dict[str, Any]:
-    parquet, request, answer = work / "rows.parquet", work / "request.json", work / "answer.json"
+    parquet = work / "rows.parquet"
     frame.write_parquet(parquet)
-    request.write_text(json.dumps({"parquet": str(parquet), "expectations": entries}))
-    try:
-        done = subprocess.run(
-            [str(python), str(_RUNNER), str(request), str(answer)],
-            capture_output=True, text=True, check=False, timeout=TIMEOUT, cwd=work,
-            env={**_ENVIRONMENT, "HOME": str(work)},
-        )  # fmt: skip
-    except subprocess.TimeoutExpired as error:
-        raise _unanswered(f"it ran for more than {TIMEOUT:g} seconds") from error
-    if done.returncode or not answer.exists():
-        raise _unanswered((done.stderr.strip().splitlines() or ["it gave no reason"])[-1])
-    return json.loads(answer.read_text())
+    return ask(TOOL, python, _RUNNER, {"parquet": str(parquet), "expectations": entries}, work=work, fix=_FIX)
 
 
 def _finding(frame: pl.DataFrame, answer: dict[str, Any]) -> Finding:
@@ -114,12 +74,4 @@ def _finding(frame: pl.DataFrame, answer: dict[str, Any]) -> Finding:
         rows=rows,
         value=None if number is None else float(number),
         broken=broken if failing else None,
-    )
-
-
-def _unanswered(why: str) -> DataError:
-    return DataError(
-        what="Great Expectations gave no answer",
-        why=why,
-        fix="run the suite with Great Expectations alone to see more, and mend it there",
     )
