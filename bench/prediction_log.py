@@ -42,7 +42,7 @@ ENDPOINT = Endpoint(
 def tickets(count: int, now: datetime) -> list[Ticket]:
     made = []
     for _ in range(count):
-        ticket = Ticket(ENDPOINT, 0.0, "", lambda _: None, now=now)
+        ticket = Ticket(ENDPOINT, 0.0, "", lambda *_: None, now=now)
         row = tuple(random.gauss(0, 1) for _ in range(20))
         id_ = f"{random.getrandbits(160):040x}"
         ticket.items = [Item(ticket, id_, id_, ARM, READER, row, Outcome(0.25, "", 1e-6))]

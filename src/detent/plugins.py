@@ -72,6 +72,9 @@ TABLE: dict[str, dict[str, str]] = {
         "file": "detent.predictions.sources.file:fetch",
         "sql": "detent.predictions.sources.sql:fetch",
     },
+    "label_stream": {
+        "kafka": "detent.predictions.sources.kafka:fetch",
+    },
     "picture": {
         "year": "detent.loop.report.picture:draw",
     },
@@ -104,6 +107,7 @@ TABLE: dict[str, dict[str, str]] = {
 
 # Which extra brings a package that is not in the core install.
 EXTRAS = {
+    "confluent_kafka": "kafka",
     "matplotlib": "report",
     "mlflow": "ui",
     "psycopg": "postgres",

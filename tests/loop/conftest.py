@@ -10,13 +10,17 @@ import polars as pl
 import pytest
 
 from detent.cli.scaffold import scaffold
+from detent.loop.hosts import open_host
 from detent.loop.keep_up import keep_up
+from detent.loop.publish import publish
 from detent.loop.release import release
 from detent.loop.serve import NeighbourGateway, supervise
+from detent.loop.traffic import desired_route
 from detent.loop.train import train
-from detent.loop.workspace import Workspace, open_workspace
+from detent.loop.workspace import ServingHost, Workspace, open_workspace
 from detent.pipeline.executors.local import LocalExecutor
 from detent.records.run import RunRequest
+from detent.serving.places import prediction_key
 from detent.serving.supervisor import Supervisor
 
 REQUEST = RunRequest(reason="manual", detail="Asked for by a test.", asked_at="2025-01-01T00:00:00+00:00", actor="test")
@@ -65,6 +69,29 @@ def served(_served: Path, tmp_path: Path) -> Workspace:
     """A project whose version 1 is champion."""
     shutil.copytree(_served, tmp_path / "shop")
     return open_workspace(tmp_path / "shop", actor="test")
+
+
+@pytest.fixture
+def first(served: Workspace, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """A host whose database others may follow, with what it has published."""
+    served.db.close()
+    monkeypatch.setenv("DETENT_DATABASE_URL", f"sqlite:///{served.state / 'detent.db'}")
+    ws = open_workspace(served.folder, actor="test")
+    keep_up(ws)
+    publish(ws, None, desired_route(ws))
+    return ws
+
+
+@pytest.fixture
+def second(first: Workspace, tmp_path: Path) -> ServingHost:
+    """Another host: the project's files, two keys, a link to the blobs."""
+    folder = tmp_path / "second"
+    shutil.copytree(first.folder, folder, ignore=shutil.ignore_patterns(".detent", "data"))
+    (folder / ".detent" / "keys").mkdir(parents=True)
+    shutil.copy(first.state / "keys" / "signing.pub", folder / ".detent" / "keys")
+    shutil.copy(prediction_key(first.state), prediction_key(folder / ".detent"))
+    (folder / ".detent" / "blobs").symlink_to(first.state / "blobs")
+    return open_host(folder)
 
 
 @pytest.fixture

@@ -74,9 +74,9 @@ class HostProcess:
         for pid in (self.process.pid, *self.workers()):
             os.kill(pid, signal.SIGCONT)
 
-    def predict(self, *, key: str = KEY, **changes: object) -> dict[str, object]:
+    def predict(self, *, key: str = KEY, entity: str = "somebody", **changes: object) -> dict[str, object]:
         """Ask for one prediction on a connection of its own."""
-        body = json.dumps({"inputs": [{**ROW, **changes}], "entities": ["somebody"]}).encode()
+        body = json.dumps({"inputs": [{**ROW, **changes}], "entities": [entity]}).encode()
         with _asked(f"{self.address}/v1/models/shop:predict", body, key) as answer:
             return json.load(answer)["predictions"][0]
 

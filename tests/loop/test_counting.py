@@ -124,6 +124,17 @@ def test_each_rival_of_a_bandit_is_compared_with_the_champion_at_their_own_weigh
     assert [tally.candidate.failures.events for tally in found] == [0, 1]
 
 
+def test_routes_of_two_hosts_that_have_the_same_number_are_told_apart():
+    """Each host numbers the routes that it follows: number 1 may have other weights there."""
+    arms = tuple(Arm(version=number, weight=weight) for number, weight in ((1, 5000), (2, 3000), (3, 2000)))
+    here = [(0, "a", 1, 0.5, "ok", 0.0), (1, "b", 2, 0.3, "ok", 0.0), (2, "c", 3, 0.2, "ok", 0.0)]
+    there = [(3, "d", 1, 0.2, "ok", 0.0), (4, "e", 2, 0.2, "ok", 0.0), (5, "f", 3, 0.6, "ok", 0.0)]
+    ids = [f"{number:016x}{site << 10 | 1:04x}{number:020x}" for site in (1, 2) for number in range(3)]
+    found = count(rows(*here, *there).with_columns(id=pl.Series(ids)), arms=arms).tallies()
+    assert [(tally.version, tally.weight) for tally in found] == [(2, 3750.0), (2, 5000.0), (3, 2857.1429), (3, 7500.0)]
+    assert all(tally.candidate.requests == tally.champion.requests == 1 for tally in found)
+
+
 def test_the_champions_p95_needs_enough_answers():
     frame = rows(*((n, f"{n}", 1, 1.0, "ok", n / 1000) for n in range(1, 101)))
     assert slowest_twentieth(frame, endpoint="shop", version=1, least=200) is None

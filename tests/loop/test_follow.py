@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from detent.errors import RefusedError, StoreError, TamperedError
 from detent.loop.follow import Follower
 from detent.loop.hosts import open_host
-from detent.loop.keep_up import keep_up
 from detent.loop.publish import publish, refused_elsewhere
 from detent.loop.serve import supervise
 from detent.loop.traffic import desired_route
-from detent.loop.workspace import ServingHost, Workspace, open_workspace
+from detent.loop.workspace import ServingHost, Workspace
 from detent.registry import versions
 from detent.serving import hosts, keyring
 from detent.serving.places import following, prediction_key, route_page
@@ -26,29 +23,6 @@ from detent.store import ledger
 from detent.store.blobs.naming import name_of
 
 from .host_processes import wait_until
-
-
-@pytest.fixture
-def first(served: Workspace, monkeypatch: pytest.MonkeyPatch) -> Workspace:
-    """A host whose database others may follow, with what it has published."""
-    served.db.close()
-    monkeypatch.setenv("DETENT_DATABASE_URL", f"sqlite:///{served.state / 'detent.db'}")
-    ws = open_workspace(served.folder, actor="test")
-    keep_up(ws)
-    publish(ws, None, desired_route(ws))
-    return ws
-
-
-@pytest.fixture
-def second(first: Workspace, tmp_path: Path) -> ServingHost:
-    """Another host: the project's files, two keys, a link to the blobs."""
-    folder = tmp_path / "second"
-    shutil.copytree(first.folder, folder, ignore=shutil.ignore_patterns(".detent", "data"))
-    (folder / ".detent" / "keys").mkdir(parents=True)
-    shutil.copy(first.state / "keys" / "signing.pub", folder / ".detent" / "keys")
-    shutil.copy(prediction_key(first.state), prediction_key(folder / ".detent"))
-    (folder / ".detent" / "blobs").symlink_to(first.state / "blobs")
-    return open_host(folder)
 
 
 @pytest.fixture

@@ -11,29 +11,35 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import psycopg
 import pytest
 
 from databases import running_server, schema_of
+from detent.bundle.protocol import PredictionError
 from detent.errors import RefusedError, TamperedError
 from detent.loop.datasets import ingest_all
+from detent.loop.explain import explain
 from detent.loop.hosts import open_host
-from detent.loop.judge import CHAMPION, champion_version
+from detent.loop.judge import CHAMPION, bundle_folder, champion_version, predictor_of
 from detent.loop.publish import AWAY_SECONDS
+from detent.loop.release import release
 from detent.loop.sabotage import spoiled
 from detent.loop.serve import NeighbourGateway
 from detent.loop.traffic import apply_route
 from detent.loop.train import submit, train
 from detent.loop.workspace import Workspace, open_workspace
 from detent.pipeline.executors.local import LocalExecutor
+from detent.predictions import read
 from detent.registry import aliases, versions
+from detent.rollout import store as rollouts
 from detent.serving import hosts, keyring
 from detent.store import ledger
 from detent.store.blobs.naming import name_of
 from postgres_server import Server
 
 from .conftest import REQUEST
-from .host_processes import KEY, HostProcess, Load, wait_until
+from .host_processes import KEY, ROW, HostProcess, Load, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -225,6 +231,45 @@ def test_a_host_that_stands_still_is_waited_for_once_and_follows_before_it_count
     wait_until(lambda: set(shop.states().values()) == {"serving"})
     assert pair[1].version() == 3
     assert len(list(ledger.read(shop.ws.db, kind="host.away"))) == 1
+
+
+def test_a_canary_that_fails_on_the_other_host_only_is_rolled_back_by_the_first(shop: Shop, pair: Any) -> None:
+    good, bad = prices(shop)
+    rollout = release(shop.ws, NeighbourGateway(shop.ws), 4, reason="test", hotfix=True)
+    asked = 0
+
+    def ended() -> bool:
+        nonlocal asked
+        asked += 1
+        for host, price in zip(pair, (good[asked % len(good)], bad[asked % len(bad)]), strict=True):
+            host.predict(entity=f"customer {asked}", price=price)
+        now = rollouts.get(shop.ws.db, rollout.id)
+        return now is not None and now.state == "rolled back"
+
+    wait_until(ended)
+    wait_until(lambda: [host.version() for host in pair] == [1, 1])
+    rows = read(shop.folder / ".detent", where=pl.col("version") == 4)
+    failed = rows.filter(pl.col("status") != "ok")["id"]
+    assert failed.len() >= 5
+    assert {int(id_[16:20], 16) >> 10 for id_ in failed} == {2}  # the number of the host that made it
+    told = detent(shop.folder, "status").stdout
+    assert "its answers are here up to" in told
+    text = "\n".join(explain(shop.ws, rollout.id).lines)
+    assert "FEWER" not in text
+
+
+def prices(shop: Shop) -> tuple[list[float], list[float]]:
+    """Return prices with which version 4 answers, and others with which it raises."""
+    predictor = predictor_of(bundle_folder(shop.ws, versions.get(shop.ws.db, "shop", 4)))
+    good, bad = list[float](), list[float]()
+    for number in range(300):
+        price = 10.0 + number * 0.37
+        try:
+            predictor.predict({name: [value] for name, value in {**ROW, "price": price}.items()})
+            good.append(price)
+        except PredictionError:
+            bad.append(price)
+    return good, bad
 
 
 def test_a_key_that_is_revoked_on_one_host_is_good_on_none(shop: Shop, pair: Any) -> None:

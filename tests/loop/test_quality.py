@@ -304,7 +304,7 @@ def test_of_two_controllers_that_look_at_once_one_counts(world: World, monkeypat
     world.look(1)
     looked = []
 
-    def late(ws: Workspace, book: Book) -> None:
+    def late(ws: Workspace, book: Book, now: datetime) -> None:
         if not looked:
             looked.append(True)
             judge_due(ws)  # the other one is faster

@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 from tests.serving.environments import environment
 
+from .peers.dle_known import KNOWN as KNOWN_LOSSES
+
 SCRIPT = Path(__file__).parent / "peers" / "golden.py"
+LOSSES = Path(__file__).parent / "peers" / "dle.py"
 KNOWN = {
     "evidently": {
         "psi_stat_test": 0.07394164022263176,
@@ -43,3 +46,15 @@ def test_the_peers_still_give_the_reference_values(tool):
     quiet = {**os.environ, "NML_DISABLE_USAGE_LOGGING": "1", "DO_NOT_TRACK": "1"}
     told = subprocess.run([python, SCRIPT, tool], capture_output=True, text=True, check=True, env=quiet, timeout=600)
     assert json.loads(told.stdout.splitlines()[-1]) == pytest.approx(KNOWN[tool], abs=1e-9)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_nannyml_still_expects_the_errors_that_ours_are_held_against():
+    python = environment(*PACKAGES["nannyml"]) / "python"
+    quiet = {**os.environ, "NML_DISABLE_USAGE_LOGGING": "1", "DO_NOT_TRACK": "1"}
+    told = subprocess.run([python, LOSSES], capture_output=True, text=True, check=True, env=quiet, timeout=600)
+    found = json.loads(told.stdout.splitlines()[-1])
+    assert found.keys() == KNOWN_LOSSES.keys()
+    for window, known in KNOWN_LOSSES.items():
+        assert found[window] == pytest.approx(known, rel=1e-6)

@@ -38,6 +38,21 @@ def test_places_that_labels_come_from_are_read(tmp_path: Path) -> None:
     assert (plan.concept, plan.tolerance, plan.audit) == ("page_hinkley", 0.05, 20)
 
 
+def test_a_topic_has_servers_or_settings_and_may_have_a_group(tmp_path: Path) -> None:
+    plan = read(
+        tmp_path,
+        "labels:\n"
+        "  - {source: 'kafka:truth.v1', id: a, servers: 'one:9092,two:9092', group: shop}\n"
+        "  - {source: 'kafka:truth.v1', request: a, connection: SHOP_KAFKA, every: 1m}\n",
+    )
+    assert plan.labels == (
+        LabelSource(source="kafka:truth.v1", field="id", name="a", servers="one:9092,two:9092", group="shop"),
+        LabelSource(
+            source="kafka:truth.v1", field="request", name="a", connection="SHOP_KAFKA", every=timedelta(minutes=1)
+        ),
+    )
+
+
 def test_without_a_word_there_are_none(tmp_path: Path) -> None:
     plan = read(tmp_path, "window: 1d\n")
     assert (plan.labels, plan.concept, plan.tolerance, plan.audit) == ((), "edetector", 0.1, 0)
@@ -51,6 +66,11 @@ def test_without_a_word_there_are_none(tmp_path: Path) -> None:
         ('labels: [{source: "sql:SELECT 1", id: x}]', "needs a database"),
         ("labels: [{source: a.csv, id: x, connection: DB}]", "a file needs none"),
         ("labels: [{source: a.json, id: x}]", "is no table"),
+        ('labels: [{source: "kafka:truth", id: x}]', "needs its servers"),
+        ('labels: [{source: "kafka:a b", id: x, servers: "one:1"}]', "names no topic"),
+        ('labels: [{source: "kafka:", id: x, servers: "one:1"}]', "names no topic"),
+        ('labels: [{source: a.csv, id: x, servers: "one:1"}]', "only Kafka"),
+        ("labels: [{source: a.csv, id: x, value: x}]", "two of its columns have one name"),
         ("labels: [{id: x}]", "`source` is missing"),
         ("labels: [{source: a.csv, id: x, ever: 1h}]", "did you mean"),
         ("concept: adwim", "adwin"),

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
+import weakref
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -296,6 +298,33 @@ def test_only_a_key_for_tests_names_the_version_while_others_answer_too(world: W
     assert ask_for(app, "2", authorization=f"Bearer {tester}").status_code == 200
     world.route((2, 10_000))
     assert ask_for(app, "2", authorization=f"Bearer {user}").status_code == 200  # it would have answered anyway
+
+
+class _Caller:
+    """Holds its request, as connections do."""
+
+    request: object = None
+
+    def answer(self, reply: Reply) -> None:
+        assert reply.status == 200
+
+
+def test_what_an_answered_request_held_is_free_without_the_collector(world: World, local: Start) -> None:
+    world.route((1, 10_000))
+    app = local()
+
+    async def one_turn() -> list[weakref.ref[_Caller]]:
+        callers = [_Caller() for _ in range(3)]
+        for caller in callers:
+            caller.request = app.worker._hot.ask(Target("flights", V1()), body(ROW), {}, caller.answer)
+        await asyncio.sleep(0)
+        return [weakref.ref(caller) for caller in callers]
+
+    gc.disable()
+    try:
+        assert [seen() for seen in app._runner.run(one_turn())] == [None] * 3
+    finally:
+        gc.enable()
 
 
 class _Broken(V1):

@@ -30,6 +30,15 @@ def test_ids_sort_by_time() -> None:
     assert minted == sorted(minted)
 
 
+def test_ids_count_without_a_gap_however_time_goes_on_and_many_are_asked_for(now: datetime) -> None:
+    ids, minted = PredictionIds(KEY, slot=3, start=1), []
+    for number in range(300):
+        moment = now + timedelta(microseconds=300 * (number // 2))
+        minted += ids.mint(moment, number % 5, probability=number % 7 == 0)
+    assert [int(id_[20:28], 16) for id_ in minted] == list(range(len(minted)))
+    assert all(map(ids.genuine, minted))
+
+
 def test_an_id_of_any_worker_is_known_and_a_changed_one_is_not(now: datetime) -> None:
     (minted,) = PredictionIds(KEY, slot=0, start=1).mint(now, 1, probability=True)
     other = PredictionIds(KEY, slot=1, start=9)

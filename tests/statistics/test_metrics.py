@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 
 from detent.errors import DataError
-from detent.statistics.metrics import METRICS, UndefinedMetricError
+from detent.statistics.metrics import METRICS, UndefinedMetricError, metrics_of
 from detent.statistics.names import NAMES
 
 SKLEARN = {
@@ -136,4 +136,4 @@ def test_roc_auc_is_exact_for_many_rows() -> None:
 
 def test_the_names_by_which_a_project_is_checked_are_those_of_the_metrics_that_exist() -> None:
     for task, names in NAMES.items():
-        assert list(names) == sorted(name for name, metric in METRICS.items() if metric.fits(task))
+        assert list(names) == sorted(metrics_of(task))

@@ -11,8 +11,7 @@ def render(facts: ManifestFacts, signature: Signature, *, rows: int) -> str:
     lines = [
         f"# {facts.model}",
         "",
-        f"Predicts `{facts.label}` ({facts.task}); its one output is a {signature.output}"
-        + (" of class 1, between 0 and 1." if signature.output == "probability" else "."),
+        f"Predicts `{facts.label}` ({facts.task}); {_output(signature)}.",
         "",
         f"- made by run `{facts.run}` at {facts.created_at}, origin {facts.origin}",
         f"- trained on {rows:,} rows, data `{facts.data_digest[:12]}`, code `{facts.code_digest[:12]}`",
@@ -31,6 +30,13 @@ def render(facts: ManifestFacts, signature: Signature, *, rows: int) -> str:
     if facts.notes:
         lines += ["", "## Notes", "", *(f"- {note}" for note in facts.notes)]
     return "\n".join(lines) + "\n"
+
+
+def _output(signature: Signature) -> str:
+    if signature.classes:
+        return f"its output is a probability for each of {', '.join(_cell(name) for name in signature.classes)}"
+    of = " of class 1, between 0 and 1" if signature.output == "probability" else ""
+    return f"its one output is a {signature.output}{of}"
 
 
 def _cell(text: str) -> str:

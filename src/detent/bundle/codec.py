@@ -59,8 +59,11 @@ def verdict_from_json(data: bytes) -> Verdict:
 
 
 def signature_to_json(signature: Signature) -> bytes:
-    """Return a model's signature as JSON."""
-    return _ENCODER.encode(signature)
+    """Return a model's signature as JSON; without `classes` where there are none, as before there were any."""
+    told = msgspec.to_builtins(signature)
+    if not signature.classes:
+        del told["classes"]
+    return _ENCODER.encode(told)
 
 
 def signature_from_json(data: bytes) -> Signature:

@@ -11,7 +11,7 @@ class ManifestFacts:
 
     model: str  # registered model name
     predictor: str = "onnx"  # plug-in that runs it
-    task: str  # "binary" | "regression"
+    task: str  # "binary" | "regression" | "multiclass"
     label: str  # label column
     data_digest: str  # digest of the training rows
     code_digest: str  # fingerprint of the pipeline's code

@@ -41,8 +41,9 @@ def difference(golden: Golden, predictor: Predictor) -> float:
     """Return the largest absolute difference of scores; see `replay`."""
     if not golden.scores:
         return 0.0
-    stored = np.array(golden.scores, dtype=np.float64)
     given = predictor.predict(golden.rows)
+    unknown = np.full(given.shape[1:], np.nan)
+    stored = np.array([unknown if score is None else score for score in golden.scores], dtype=np.float64)
     gaps = np.abs(stored - given)
     gaps[np.isnan(stored) & np.isnan(given)] = 0.0
     return float(np.nan_to_num(gaps, nan=np.inf, posinf=np.inf).max())

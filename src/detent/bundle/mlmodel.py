@@ -61,12 +61,16 @@ def describe(folder: Path, signature: Signature, *, facts: ManifestFacts) -> byt
         "model_uuid": (next(iter(digests.values())) if len(digests) == 1 else digest_of(digests))[:32],
         "signature": {
             "inputs": json.dumps([_column(field) for field in signature.inputs]),
-            "outputs": json.dumps([{"type": "tensor", "tensor-spec": {"dtype": "float64", "shape": [-1]}}]),
+            "outputs": json.dumps([{"type": "tensor", "tensor-spec": _output(signature)}]),
             "params": None,
         },
         "utc_time_created": facts.created_at,
     }
     return yaml.safe_dump(content, sort_keys=True).encode()
+
+
+def _output(signature: Signature) -> dict[str, object]:
+    return {"dtype": "float64", "shape": [-1, len(signature.classes)] if signature.classes else [-1]}
 
 
 def requirements(predictor: str) -> bytes:

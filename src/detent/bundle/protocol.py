@@ -25,7 +25,7 @@ class Golden:
     """A few rows, by column, and the exported model's score of each."""
 
     rows: Mapping[str, tuple[bool | int | float | str | None, ...]]  # column -> values; None is null
-    scores: tuple[float | None, ...]  # None: the model says NaN
+    scores: tuple[float | tuple[float, ...] | None, ...]  # of several classes one per class; None: the model says NaN
 
 
 class Predictor(Protocol):
@@ -47,6 +47,8 @@ class Predictor(Protocol):
 
     def predict(self, columns: Mapping[str, Sequence[object]]) -> NDArray[np.float64]:
         """Return one score per row, in order; a score can be NaN when the model says so.
+
+        Of several classes the shape is (rows, classes), in the order of the signature's.
 
         `columns` maps every input name to its values (lists, NumPy arrays or Polars series of one length). A nullable
         column may be missing; None and NaN are null. More columns than the signature names are ignored.

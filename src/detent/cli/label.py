@@ -75,3 +75,22 @@ def import_(folder: Path, file: str, id_: str | None, request: str | None, value
         click.echo(f"{taken.waiting:,} rows have no truth yet")
     for why, rows in taken.left_out:
         click.echo(f"{rows:,} rows left out: {why}")
+
+
+@command.command("aside")
+@click.option("-n", "count", type=click.IntRange(1, 1000), default=20, show_default=True, help="Most messages shown.")
+@click.pass_obj
+def aside(folder: Path, count: int) -> None:
+    """Show messages of a stream that were no labels, the newest first: where each lies, and why."""
+    import json
+
+    from detent.loop.workspace import open_workspace
+    from detent.predictions.asides import asides
+
+    found = asides(open_workspace(folder).db, count)
+    if not found:
+        click.echo("every message was a label, or none was read")
+    for one in found:
+        said = json.dumps(one.aside.message)  # whatever a stranger wrote moves no cursor
+        at = one.at[:16].replace("T", " ")
+        click.echo(f"{at}  {one.source}  {one.aside.place}  {one.aside.why}  {said}")

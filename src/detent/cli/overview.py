@@ -10,6 +10,7 @@ from detent.loop.audit import audit
 from detent.loop.traffic import desired_route
 from detent.loop.workspace import Workspace
 from detent.monitor import store as monitor
+from detent.predictions import parcels
 from detent.records.finding import CRITICAL, Episode
 from detent.registry import aliases, versions
 from detent.rollout import store as rollouts
@@ -62,14 +63,15 @@ def _hosts(ws: Workspace) -> list[Text]:
     published = hosts.published(ws.db, endpoint) if ws.shared else None
     if published is None:
         return []
-    lines = []
+    lines, answers = [], parcels.heard(ws.db, hosts.own_id(ws.state))
     for one in hosts.hosts(ws.db, endpoint):
         if one.state == hosts.GONE:
             continue
         behind = "" if one.seq == published.seq else f", follows route {one.seq} and not yet {published.seq}"
         refused = "".join(f"; refuses version {number}: {why}" for number, why in one.refused.items())
         fine = one.state == hosts.SERVING and not refused
-        text = f"host {one.number} ({one.name}): {one.state}{behind}{refused}; last seen {one.seen[:19]}"
+        here = f"; its answers are here up to {answers[one.host][:19]}" if one.host in answers else ""
+        text = f"host {one.number} ({one.name}): {one.state}{behind}{refused}; last seen {one.seen[:19]}{here}"
         lines.append(Text(text, style="" if fine else "yellow"))
     return lines
 

@@ -24,6 +24,7 @@ def command(folder: Path, port: int | None, host: str) -> None:
     from detent.loop.follow import Follower
     from detent.loop.hosts import open_host
     from detent.loop.reload import Reloads
+    from detent.loop.sending import Sending
     from detent.loop.serve import only_server, supervise
 
     ws = open_host(folder)
@@ -41,11 +42,13 @@ def command(folder: Path, port: int | None, host: str) -> None:
     follower = Follower(ws, supervisor, tell=tell)
     with only_server(ws):
         follower.converge()
-        supervisor.start()
-        with reloads, follower:
-            try:
-                say_where(supervisor.address, supervisor.manage_address, ws.project.serving.endpoint)
-                stop.wait()
-            finally:
-                supervisor.stop()
+        with Sending(ws, tell=tell, keeps=False) as sending:
+            supervisor.start()
+            with reloads, follower:
+                try:
+                    say_where(supervisor.address, supervisor.manage_address, ws.project.serving.endpoint)
+                    stop.wait()
+                finally:
+                    supervisor.stop()
+                    sending.finish()
     click.echo("stopped")

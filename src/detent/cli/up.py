@@ -33,6 +33,7 @@ def command(folder: Path, port: int | None, host: str) -> None:
     from detent.loop.follow import Follower
     from detent.loop.keep_up import keep_up
     from detent.loop.reload import Reloads
+    from detent.loop.sending import Sending
     from detent.loop.serve import OwnGateway, only_server, supervise
     from detent.loop.telling import Telling
     from detent.loop.workspace import open_workspace
@@ -52,12 +53,13 @@ def command(folder: Path, port: int | None, host: str) -> None:
     on_hangup(reload=reloads.ask, stop=stop.set)
     executor = LocalExecutor(workers=2)
     follower = Follower(ws, supervisor, tell=tell) if ws.shared else None
+    sending = Sending(ws, tell=tell, keeps=True) if ws.shared else nullcontext()
     with only_server(ws):
         keep_up(ws)
         if follower is not None:
             follower.converge()
         supervisor.start()
-        with reloads, Telling(ws, tell=tell), follower or nullcontext():
+        with reloads, Telling(ws, tell=tell), follower or nullcontext(), sending:
             try:
                 say_where(supervisor.address, supervisor.manage_address, ws.project.serving.endpoint)
                 controller = Controller(ws, OwnGateway(supervisor), executor, tell=tell, sends=False)

@@ -18,7 +18,7 @@ _KNOWN_AT, _LABEL = "__known_at__", "__label__"
 class Labelled:
     """Rows with their label, and how many had to be left out."""
 
-    frame: pl.DataFrame  # the given columns and the label as the last one (Int8 for binary, Float64 for regression)
+    frame: pl.DataFrame  # the given columns, then the label (Int8 for binary, String for multiclass, else Float64)
     unknown: int  # rows without an outcome by the moment
     nulls: int  # rows whose outcome is known but holds no label (null or NaN)
 
@@ -41,7 +41,7 @@ def with_labels(
 
     Raises:
         DataError: a column is missing, no row has a label by then, all labels are equal, or a label has the wrong kind
-            (binary: 0, 1, true or false; regression: finite numbers).
+            (binary: 0, 1, true or false; regression: finite numbers; multiclass: one of the declared classes).
     """
     known_at = target.known_at or time
     truth = _truth(outcomes, target, key, known_at, as_of)
@@ -90,7 +90,9 @@ def _truth(
 
 
 def _label(label: pl.Series, target: Target) -> pl.Series:
-    """Return the label as Int8 or Float64, with NaN as null."""
+    """Return the label as Int8, Float64 or, of several classes, as text; with NaN as null."""
+    if target.classes:
+        return _class(label, target)
     if not (label.dtype.is_numeric() or label.dtype == pl.Boolean):
         raise DataError(
             what=f"label `{target.column}` of `{target.data}` is {label.dtype}",
@@ -107,6 +109,27 @@ def _label(label: pl.Series, target: Target) -> pl.Series:
             fix="mend the labels" if target.task == "regression" else "mend the labels, or use `task: regression`",
         )
     return numbers.cast(pl.Int8) if target.task == "binary" else numbers
+
+
+def _class(label: pl.Series, target: Target) -> pl.Series:
+    """Return the names of the classes; whole numbers are names too."""
+    named = label.dtype in (pl.String, pl.Categorical, pl.Enum) or label.dtype.is_integer()
+    if not named:
+        raise DataError(
+            what=f"label `{target.column}` of `{target.data}` is {label.dtype}",
+            why="a multiclass target needs names of classes, as text or whole numbers",
+            fix="turn the label into text before it is ingested",
+        )
+    names = label.cast(pl.String)
+    rows = (~names.is_in(list(target.classes))).fill_null(False).arg_true()
+    if len(rows):
+        name = str(names[int(rows[0])])
+        raise DataError(
+            what=f"{len(rows):,} labels of `{target.data}` are none of the declared classes",
+            why=f"`{target.column}` holds `{name}` in row {int(rows[0])}",
+            fix=f"mend the labels, or declare it at target.classes; {did_you_mean(name, target.classes)}",
+        )
+    return names
 
 
 def _refuse_constant(label: pl.Series, target: Target) -> None:

@@ -24,13 +24,14 @@ class Evidence:
         ValueError: parts that speak of the same rows differ in length.
     """
 
-    task: str  # "binary" | "regression"
+    task: str  # "binary" | "regression" | "multiclass"
     columns: pl.DataFrame  # n evaluation rows: the model's inputs, and any column that a `gap` slices by
     inputs: tuple[str, ...]  # columns that the candidate reads, in its signature's order
-    y: NDArray[np.float64]  # (n,) labels; 0 or 1 for binary
-    score: NDArray[np.float64]  # (n,) candidate: probability of class 1, or the predicted value
-    champion: NDArray[np.float64] | None  # (n,) champion's scores of the same rows; None: there is no champion
+    y: NDArray[np.float64]  # (n,) labels; 0 or 1 for binary, else of classes their places in `classes`
+    score: NDArray[np.float64]  # (n,) candidate: probability of class 1, or the value; (n, k) one per class
+    champion: NDArray[np.float64] | None  # as `score`: the champion's of the same rows; None: there is no champion
     seed: int  # of every resampling
+    classes: tuple[str, ...] = ()  # of a multiclass task, in the order of the columns of `score`
     provenance: tuple[str, ...] | None = None  # what was found untrue of what the candidate says; (): nothing
     champion_at_gate: float | None = None  # roc_auc of the champion when it was judged itself; None: not known
     keys: pl.Series | None = None  # (n,) names of the evaluation rows

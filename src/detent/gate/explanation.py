@@ -48,7 +48,7 @@ class Example:
     """One evaluation row that the model does badly on."""
 
     key: str
-    label: float
+    label: float | str  # text: a class, and the scores are the probabilities that it was given
     candidate: float
     champion: float | None
 

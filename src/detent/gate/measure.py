@@ -65,7 +65,7 @@ def difference(
         if metric.name == "roc_auc":
             return delong(y, ours, theirs, confidence=confidence, factor=factor)
         if metric.rate and factor == 1.0:
-            mine, other = right(y, ours), right(y, theirs)
+            mine, other = right(metric, y, ours), right(metric, y, theirs)
             only, only_other = int(np.sum(mine & ~other)), int(np.sum(other & ~mine))
             return rate_difference(only, only_other, len(y), confidence)
     how = _draws(metric, evidence, rows)
@@ -86,8 +86,10 @@ def _numbers_of(evidence: Evidence, rows: Rows) -> NDArray[np.intp]:
     return np.arange(evidence.rows)[rows]
 
 
-def right(y: NDArray, score: NDArray) -> NDArray[np.bool_]:
-    """Return which answers are right, a score of at least 0.5 being an answer of 1."""
+def right(metric: Metric, y: NDArray, score: NDArray) -> NDArray[np.bool_]:
+    """Return which answers are right as a rate counts it; of two classes a score of at least 0.5 is an answer of 1."""
+    if metric.hits is not None:
+        return metric.hits(y, score) > 0.0
     return (score >= 0.5) == (y == 1.0)
 
 

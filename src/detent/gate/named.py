@@ -7,7 +7,7 @@ from detent.gate.evidence import Evidence
 from detent.gate.own import own_metric
 from detent.gate.requirements import place
 from detent.records.check import Check
-from detent.statistics.metrics import METRICS, Metric
+from detent.statistics.metrics import Metric, metrics_of, named
 
 
 def metric_of(check: Check, evidence: Evidence) -> Metric:
@@ -18,10 +18,11 @@ def metric_of(check: Check, evidence: Evidence) -> Metric:
     """
     if check.code is not None:
         return own_metric(check, evidence)
-    known = tuple(sorted(name for name, metric in METRICS.items() if metric.fits(evidence.task)))
+    metrics = metrics_of(evidence.task)
+    known = tuple(sorted(metrics))
     if check.metric in known:
-        return METRICS[check.metric]
-    other = METRICS.get(check.metric)
+        return metrics[check.metric]
+    other = named(check.metric)
     why = f"it is for the task {other.task}" if other else "no metric has this name"
     hint = did_you_mean(check.metric, known)
     listing = "" if hint.startswith("known") else f" (known: {', '.join(known)})"

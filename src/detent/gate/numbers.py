@@ -43,7 +43,8 @@ def slice_cells(part: Part) -> tuple[str, ...]:
 def example_cells(example: Example) -> tuple[str, ...]:
     """Return a row's name, its label, and both scores."""
     champion = DASH if example.champion is None else _score(example.champion)
-    return example.key, f"{example.label:g}", _score(example.candidate), champion
+    label = example.label if isinstance(example.label, str) else f"{example.label:g}"
+    return example.key, label, _score(example.candidate), champion
 
 
 def example_title(examples: Sequence[Example], of: str) -> str:

@@ -18,7 +18,7 @@ from detent.gate.wording import number
 from detent.records.check import BETTER, Check, CheckResult, Verdict
 from detent.statistics.detectable import detectable, rows_for
 from detent.statistics.intervals import z_value
-from detent.statistics.metrics import METRICS
+from detent.statistics.metrics import named
 
 MOST = 10_000_000  # rows; more is no advice
 TWIN = 0.1  # a difference that varies less than this share of what two strangers' would is that of a twin
@@ -125,7 +125,7 @@ def _goal(line: Check, result: CheckResult, up: bool) -> tuple[float | None, str
 
 def _line(check: Check, threshold: float) -> Check | None:
     """Return the check with the limit that applied, and a comparison that a worse model breaks."""
-    metric = METRICS.get(check.metric)
+    metric = named(check.metric)
     if check.op == BETTER and metric is None:
         return None
     try:
@@ -171,7 +171,7 @@ def _as_if_independent(check: Check, result: CheckResult, alone: CheckResult) ->
         return result
     half = (alone.high - alone.low) / sqrt(2.0)
     threshold = check.threshold * alone.value if check.relative else check.threshold
-    metric = METRICS.get(check.metric)
+    metric = named(check.metric)
     if check.op == BETTER and metric is not None:
         threshold = threshold if metric.higher_is_better else -threshold
         threshold = -threshold if check.slack else threshold

@@ -16,6 +16,7 @@ from detent.bundle.predictors.onnx import OnnxPredictor
 from detent.bundle.protocol import Predictor
 from detent.bundle.publish import fetch, publish
 from detent.loop import places
+from detent.loop.classes import require_output
 from detent.loop.reference import build_reference, write_reference
 from detent.loop.workspace import Workspace
 from detent.records.signature import Signature
@@ -98,8 +99,13 @@ def make_candidate(ws: Workspace, parts: Parts, *, run: str, origin: str, allowe
 def describe_rows(
     ws: Workspace, folder: Path, predictor: Predictor, train: pl.DataFrame, evaluation: pl.DataFrame
 ) -> None:
-    """Write what production is compared with into a bundle's folder, before it is packed."""
+    """Write what production is compared with into a bundle's folder, before it is packed.
+
+    Raises:
+        ProjectError: the model's output is not what the project predicts.
+    """
     project = ws.project
+    require_output(project.target, predictor.signature)
     reference = build_reference(
         predictor,
         train,

@@ -34,7 +34,7 @@ UNKNOWN = Compared(version=None, rows=0, gain=0.0, low=0.0)  # nobody can tell
 def challenge(ws: Workspace) -> Compared:
     """Fit a challenger and compare it with the champion on the newest labelled rows; no rows when nobody can tell."""
     champion = aliases.current(ws.db, ws.model, CHAMPION)
-    if champion is None:
+    if champion is None or ws.project.target.classes:
         return UNKNOWN
     now = ws.now()
     signature = predictor_of(bundle_folder(ws, versions.get(ws.db, ws.model, champion))).signature

@@ -24,6 +24,7 @@ from detent.loop.mirror import mirror_aliases
 from detent.loop.openlineage import emit
 from detent.loop.quality import judge_due
 from detent.loop.release import advance, keep_route, release
+from detent.loop.taking import Heard, Taking
 from detent.loop.traffic import Gateway
 from detent.loop.train import Outcome, train
 from detent.loop.waivers import note_expired
@@ -78,6 +79,9 @@ class Controller:
         self._evidence = Evidence()
         self._known: Known = {}
         self._slo = SloWatch()
+        self._taking = Taking(ws, tell=tell) if ws.shared else None
+        self._heard: Heard | None = None
+        self._silent = ""
 
     def tick(self) -> None:
         """Do everything that is due now. A part that fails keeps none of the others from being done.
@@ -112,16 +116,18 @@ class Controller:
         ws, findings = self._ws, list[Finding]()
 
         def watched() -> None:
-            for window in windows_in_turn(ws):
-                findings.extend(watch(ws, window, known=self._known))
+            for window in windows_in_turn(ws, self._heard):
+                lacking = () if self._heard is None else self._heard.lacking(window.end)
+                findings.extend(watch(ws, window, known=self._known, lacking=lacking))
 
         parts: list[Callable[[], object]] = [
+            self.take,
             self.look_at_rollout,
             lambda: note_expired(ws),
             lambda: collect(ws),
             lambda: ask(ws),
             watched,
-            lambda: findings.extend(judge_due(ws)),
+            lambda: findings.extend(judge_due(ws, self._heard)),
             lambda: tend(ws),
             lambda: self._outside.send(ws) if self._sends else None,
             lambda: self._outside.lineage(ws),
@@ -148,13 +154,26 @@ class Controller:
                 with suppress(DetentError):  # it may be the database that is away
                     self._ws.record(fact)
 
+    def take(self) -> None:
+        """Take what other hosts have answered into the log that all decisions are made from."""
+        if self._taking is None:
+            return
+        self._heard = self._taking.take()
+        if self._heard.late:  # what was counted up to now may lack them
+            self._evidence = Evidence()
+            self._known.clear()
+        silent = ", ".join(self._heard.silent)
+        if silent and silent != self._silent:
+            self._tell(f"no version gets more traffic: {silent} answers, and sends nothing of it")
+        self._silent = silent
+
     def look_at_rollout(self) -> None:
         """Take one decision about the running rollout, if there is one; keep the route as it was decided."""
         keep_route(self._ws, self._gateway)
         before = rollouts.current(self._ws.db, self._ws.project.serving.endpoint)
         if before is None:
             return
-        after = advance(self._ws, self._gateway, self._evidence)
+        after = advance(self._ws, self._gateway, self._evidence, forward=not self._silent)
         if after is not None and (after.state, after.stage) != (before.state, before.stage):
             self._tell(after.reason)
             if after.state != before.state:

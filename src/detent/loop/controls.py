@@ -14,6 +14,7 @@ from detent.errors import DetentError, Place, ProjectError, did_you_mean
 from detent.gate.declared import Permuted, Touch
 from detent.gate.evidence import plain_column
 from detent.loop.candidate import Candidate
+from detent.loop.classes import in_order, truth_of
 from detent.loop.datasets import Datasets, feature_rows
 from detent.loop.workspace import Workspace
 from detent.records.check import Check
@@ -188,9 +189,10 @@ def _trained(ws: Workspace, candidate: Candidate, labelled: pl.DataFrame, inputs
     numbered = candidate.evaluation.select(key).with_row_index("detent_row")
     judged = numbered.join(labelled, on=key, how="inner", maintain_order="left")
     score = OnnxPredictor(model.onnx, model.signature).predict({name: judged[name].to_list() for name in inputs})
+    score = in_order(score, model.signature.classes, target.classes)
     return Permuted(
         rows=judged["detent_row"].to_numpy().astype(np.intp),
-        y=judged[target.column].cast(pl.Float64).to_numpy(),
+        y=truth_of(judged[target.column], target.classes),
         score=score,
         inputs=len(inputs),
     )

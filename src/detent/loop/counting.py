@@ -16,7 +16,10 @@ MOST_ENTITIES = 1_000_000
 ALL = 10_000
 KINDS = ("failures", "slow", "slower")
 # Columns of the log that are looked at.
-READ = ("time", "endpoint", "route_seq", "version", "arm", "propensity", "entity", "status", "service_seconds")
+READ = ("id", "time", "endpoint", "route_seq", "version", "arm", "propensity", "entity", "status", "service_seconds")
+# Every host numbers the routes that it follows on its own; an id tells which host made it (`serving.identifiers`).
+_SITE = pl.col("id").str.slice(16, 4).str.to_integer(base=16, strict=False).fill_null(0) // 1024
+ROUTE = (_SITE * 2**40 + pl.col("route_seq")).alias("route")
 _Key = tuple[int, float, bool]  # candidate, weight, is it the candidate's own
 
 
@@ -123,15 +126,16 @@ class Counting:
             share = pl.when(own).then(pl.col("propensity")).otherwise(1 - pl.col("propensity"))
             rows = rows.with_columns(rival=pl.lit(self._rivals[0]), own=own, weight=(share * ALL).round(0))
             return rows.filter((pl.col("weight") > 0) & (pl.col("weight") < ALL))
-        known = rows.group_by("route_seq", "version").agg(share=pl.col("propensity").first())
-        base = known.filter(pl.col("version") == self._rollout.champion).select("route_seq", base="share")
+        rows = rows.with_columns(ROUTE)
+        known = rows.group_by("route", "version").agg(share=pl.col("propensity").first())
+        base = known.filter(pl.col("version") == self._rollout.champion).select("route", base="share")
         parts = []
         for rival in self._rivals:
-            shares = known.filter(pl.col("version") == rival).join(base, on="route_seq")
+            shares = known.filter(pl.col("version") == rival).join(base, on="route")
             weights = shares.select(
-                "route_seq", weight=(ALL * pl.col("share") / (pl.col("share") + pl.col("base"))).round(4)
+                "route", weight=(ALL * pl.col("share") / (pl.col("share") + pl.col("base"))).round(4)
             )
-            part = rows.filter(pl.col("version").is_in([rival, self._rollout.champion])).join(weights, on="route_seq")
+            part = rows.filter(pl.col("version").is_in([rival, self._rollout.champion])).join(weights, on="route")
             parts.append(part.with_columns(rival=pl.lit(rival), own=pl.col("version") == rival))
         return pl.concat(parts)
 

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import polars as pl
+
+from detent.gate.declared import Stressed
 from detent.gate.evidence import Evidence
 from detent.loop.candidate import Candidate
+from detent.loop.classes import in_order
 from detent.loop.controls import permuted, touches
 from detent.loop.datasets import Datasets
 from detent.loop.own_code import own_code
 from detent.loop.side_by_side import Party, measure
 from detent.loop.stress import stress
 from detent.loop.workspace import Workspace
+from detent.records.project import Project
 
 
 def with_declared(
@@ -24,12 +29,23 @@ def with_declared(
     """
     project, rows = ws.project, candidate.evaluation
     seed = project.simulate.seed
-    time = str(project.source(project.features.rows).time)
     return replace(
         evidence,
         own=own_code(ws),
         touch=touches(ws, candidate, datasets),
         permuted=permuted(ws, candidate, datasets),
         beside=measure(ours, theirs, rows, project.gate, prices=project.prices, seed=seed),
-        stressed=stress(ours.predictor, rows, project.gate, seed=seed, time=time, entity=project.features.entity),
+        stressed=_stressed(project, ours, rows),
     )
+
+
+def _stressed(project: Project, ours: Party, rows: pl.DataFrame) -> Stressed | None:
+    time = str(project.source(project.features.rows).time)
+    found = stress(
+        ours.predictor, rows, project.gate, seed=project.simulate.seed, time=time, entity=project.features.entity
+    )
+    classes = project.target.classes
+    if found is None or not classes:
+        return found
+    had = ours.predictor.signature.classes
+    return replace(found, scores={case: in_order(score, had, classes) for case, score in found.scores.items()})

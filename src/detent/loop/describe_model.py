@@ -14,6 +14,7 @@ from detent.bundle import codec
 from detent.bundle.golden import MAX_ROWS
 from detent.bundle.protocol import Golden, PredictionError, Predictor
 from detent.errors import RefusedError
+from detent.loop.classes import shown
 from detent.loop.judge import columns_of
 from detent.records.signature import Signature
 from detent.statistics.summaries import summarise
@@ -49,7 +50,7 @@ def describe(folder: Path, predictor_name: str, table: Table) -> Signature:
         close(predictor)
     kinds = [(one.name, one.kind) for one in signature.inputs]
     observed: dict[str, Any] = {name: table.inputs[name] for name, _ in kinds}
-    profile = summarise({**observed, OUTPUT: scores}, [*kinds, (OUTPUT, "number")], bins=20, levels=50)  # pyright: ignore[reportArgumentType]
+    profile = summarise({**observed, OUTPUT: shown(scores)}, [*kinds, (OUTPUT, "number")], bins=20, levels=50)  # pyright: ignore[reportArgumentType]
     (folder / "signature.json").write_bytes(codec.signature_to_json(signature))
     (folder / "profile.json").write_bytes(codec.profile_to_json(profile))
     (folder / "golden.json").write_bytes(codec.golden_to_json(golden))
@@ -62,7 +63,7 @@ def _scores(predictor: Predictor, table: Table) -> NDArray[np.float64]:
     scores = np.concatenate(parts)
     known = scores[np.isfinite(scores)]
     low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
-    if predictor.signature.output == "probability" and not -_SLACK <= low <= high <= 1 + _SLACK:
+    if predictor.signature.output != "value" and not -_SLACK <= low <= high <= 1 + _SLACK:
         raise RefusedError(
             what="the model gives no probabilities",
             why=f"its answers to the training rows lie between {low:.4g} and {high:.4g}",
@@ -80,7 +81,7 @@ def _golden(predictor: Predictor, table: Table, scores: NDArray[np.float64]) -> 
 
 
 def _seen_only(predictor: Predictor, table: Table, scores: NDArray[np.float64]) -> Golden:
-    order = np.argsort(scores, kind="stable")
+    order = np.argsort(shown(scores), kind="stable")
     spread = np.unique(np.linspace(0, len(order) - 1, min(MAX_ROWS, len(order))).round().astype(np.int64))
     rows = [list(row) for row in table.inputs[order[spread].tolist()].rows()]
     return score_golden(predictor.signature, rows, predictor)

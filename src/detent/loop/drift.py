@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from detent.errors import DetentError
+from detent.loop.class_drift import class_findings, with_share
 from detent.loop.granules import granules_between, layout_for
 from detent.loop.judge import CHAMPION, bundle_folder
 from detent.loop.kept import with_rows
@@ -65,7 +66,7 @@ def look_at_drift(
     plan, known = ws.project.monitor, known if known is not None else {}
     reference = read_reference(bundle_folder(ws, version))
     layout, signature = layout_for(ws, version)
-    budget = budget_of(ws)
+    budget = with_share(budget_of(ws), signature.classes)
     windows = []
     for back in reversed(range(max(budget.scales))):
         begin = start - back * plan.window
@@ -81,8 +82,9 @@ def look_at_drift(
     told = with_rows(
         ws, version, found, windows, reference=reference, layout=layout, signature=signature, budget=budget
     )
+    classes = class_findings(ws, version, windows, reference=reference, budget=budget, note=note)
     return DriftLook(
-        findings=(*broken, *told),
+        findings=(*broken, *told, *classes),
         rows=newest.rows,
         failed=cells_of(layout, newest, OUTPUT).null,
         judged=frozenset({"drift", "data"} if newest.rows >= LEAST_ROWS else {"drift"}),

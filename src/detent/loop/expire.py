@@ -7,8 +7,10 @@ from datetime import timedelta
 from detent.loop.drift import budget_of
 from detent.loop.granules import forget_days
 from detent.loop.workspace import Workspace
-from detent.predictions import places, seal
+from detent.predictions import parcels, places, seal
 from detent.predictions.expire import Expired, expired, remove
+
+FOR_OTHERS = timedelta(days=30)  # answers on their way to another host are kept so long where the log is kept for ever
 
 
 def due(ws: Workspace) -> Expired | None:
@@ -19,13 +21,18 @@ def due(ws: Workspace) -> Expired | None:
     days = ws.project.serving.log.keep_days
     if days is None:
         return None
-    monitor = ws.project.monitor
     return expired(
         ws.state,
         ws.now(),
         keep=timedelta(days=days),
-        needed=monitor.labels_within + max(budget_of(ws).scales) * monitor.window,
+        needed=_needed(ws),
     )
+
+
+def _needed(ws: Workspace) -> timedelta:
+    """Return how long a row may wait for its label, and its window for its judgement."""
+    monitor = ws.project.monitor
+    return monitor.labels_within + max(budget_of(ws).scales) * monitor.window
 
 
 def tend(ws: Workspace) -> None:
@@ -35,3 +42,18 @@ def tend(ws: Workspace) -> None:
     if found is not None and (found.days or found.torn):
         remove(ws.state, found)
         forget_days(ws, found.days)
+    if ws.shared:
+        _forget_parcels(ws)
+
+
+def _forget_parcels(ws: Workspace) -> None:
+    """Remove answers that nobody came for, and forget who has not come for so long: the log is kept no longer."""
+    days = ws.project.serving.log.keep_days
+    before = ws.now() - (FOR_OTHERS if days is None else max(timedelta(days=days), _needed(ws)))
+    found = parcels.older(ws.db, before)
+    if found:
+        for one in found:
+            ws.blobs.delete(one.digest)
+        with ws.db.transaction() as tx:
+            parcels.remove(tx, found)
+            parcels.forget_takers(tx, before)

@@ -116,7 +116,7 @@ def _against_log(ws: Workspace, decision: Decision, before: Rollout, look: Look)
     if all(again.get((tally.version, tally.weight)) == tally for tally in look.tallies):
         return "The log gives the same counts.", False
     if all(_holds(again.get((tally.version, tally.weight)), tally) for tally in look.tallies):
-        return "The log has rows besides, which were in flight then.", False
+        return "The log has rows besides, which were in flight then, or on their way from another host.", False
     oldest = min(places.days(places.parquet(ws.state), since=date.min), default=None)
     if oldest is not None and oldest >= parse(before.started_at).date():
         return f"The log is kept from {oldest} on, so it can't be counted again.", False

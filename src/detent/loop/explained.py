@@ -15,12 +15,14 @@ from detent.errors import DetentError
 from detent.gate.explanation import About, Example, Explanation, Part, Seen, explanation, worst_parts
 from detent.gate.slicing import MISSING
 from detent.loop import places
+from detent.loop.classes import truth_of
 from detent.loop.judge import predictor_of, score_rows
 from detent.loop.judged import Judged
 from detent.loop.workspace import Workspace
 from detent.records.check import PASS, Verdict
 from detent.records.version import ModelVersion
 from detent.registry import versions
+from detent.statistics.metrics_classes import true_share
 
 EXAMPLES = 10
 NAMED = 5  # inputs or parameters that are named
@@ -65,11 +67,18 @@ def _examples(
         return ()
     if worst is not None and worst.found.decision != PASS and worst.found.column in rows.columns:
         rows = rows.filter(pl.col(worst.found.column).cast(pl.String).fill_null(MISSING) == worst.found.value)
-    candidate = _scores(ours, rows)
-    champion = None if theirs is None else _scores(theirs, rows)
+    classes = ws.project.target.classes
+    candidate = _scores(ours, rows, classes)
+    champion = None if theirs is None else _scores(theirs, rows, classes)
     if candidate is None or not rows.height:
         return ()
-    label = rows[ws.project.target.column].cast(pl.Float64).to_numpy()
+    truth = rows[ws.project.target.column]
+    label = truth_of(truth, classes)
+    if classes:  # what counts is the probability that the true class was given
+        known = np.where(np.isfinite(label), label, 0.0)
+        candidate = np.where(np.isfinite(label), true_share(known, candidate), np.nan)
+        champion = None if champion is None else true_share(known, champion)
+        label = np.ones(rows.height)
     worse = np.abs(candidate - label) - (0.0 if champion is None else np.abs(champion - label))
     worse = np.where(np.isfinite(worse), worse, np.inf)
     key = str(ws.project.source(ws.project.features.rows).key)
@@ -78,7 +87,7 @@ def _examples(
     return tuple(
         Example(
             key=str(names[at]),
-            label=float(label[at]),
+            label=str(truth[int(at)]) if classes else float(label[at]),
             candidate=float(candidate[at]),
             champion=None if champion is None else float(champion[at]),
         )
@@ -87,9 +96,9 @@ def _examples(
     )
 
 
-def _scores(folder: Path, rows: pl.DataFrame) -> NDArray[np.float64] | None:
+def _scores(folder: Path, rows: pl.DataFrame, classes: tuple[str, ...]) -> NDArray[np.float64] | None:
     try:
-        return score_rows(predictor_of(folder), rows)
+        return score_rows(predictor_of(folder), rows, classes)
     except Exception:  # noqa: BLE001  (a refused model may raise anything; its verdict says so)
         return None
 

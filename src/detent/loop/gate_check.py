@@ -16,7 +16,7 @@ from detent.loop.happened import verdicts_after
 from detent.loop.judged import Judged, find_judged
 from detent.loop.workspace import Workspace
 from detent.records.check import Check
-from detent.statistics.metrics import METRICS
+from detent.statistics.metrics import named
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +96,7 @@ def _no_column(column: str, rows: pl.DataFrame, who: str) -> str:
 
 def _backwards(check: Check) -> DetentError | None:
     """Return what is wrong with a comparison that lets every worse model pass."""
-    metric = METRICS.get(check.metric)
+    metric = named(check.metric)
     if metric is None or check.kind not in ("versus", "each", "worst"):
         return None
     try:

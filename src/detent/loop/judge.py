@@ -23,6 +23,7 @@ from detent.gate.expected import expected_slices
 from detent.gate.judge import judge
 from detent.loop import places
 from detent.loop.candidate import Candidate
+from detent.loop.classes import in_order, require_kind, truth_of
 from detent.loop.datasets import Datasets
 from detent.loop.declared import with_declared
 from detent.loop.provenance import provenance_faults
@@ -37,6 +38,7 @@ from detent.records.version import ModelVersion
 from detent.registry import aliases, versions
 
 CHAMPION = "champion"
+_AREA = {"multiclass": "roc_auc_ovr"}
 LATENCY_ROWS, LATENCY_REPEATS, LATENCY_LOOKS = 64, 5, 3
 LATENCY_CALM = 3.0  # p99 over median of a look that nothing disturbed
 
@@ -95,11 +97,12 @@ def collect_evidence(
         task=project.target.task,
         columns=rows.drop(label),
         inputs=inputs,
-        y=rows[label].cast(pl.Float64).to_numpy(),
-        score=score_rows(predictor, rows),
+        y=truth_of(rows[label], project.target.classes),
+        score=score_rows(predictor, rows, project.target.classes),
+        classes=project.target.classes,
         champion=_champion_scores(ws, champion, rows),
         provenance=provenance_faults(ws, candidate, datasets),
-        champion_at_gate=value_at_gate(ws, champion, "roc_auc") if champion else None,
+        champion_at_gate=value_at_gate(ws, champion, _AREA.get(project.target.task, "roc_auc")) if champion else None,
         seed=project.simulate.seed,
         keys=rows[key] if key in rows.columns else None,
         train_keys=candidate.train[key] if key in candidate.train.columns else None,
@@ -129,9 +132,11 @@ def predictor_of(folder: Path) -> Predictor:
     return load(folder)
 
 
-def score_rows(predictor: Predictor, rows: pl.DataFrame) -> NDArray[np.float64]:
-    """Return one score per row, in order, from the model's own inputs."""
-    return predictor.predict(columns_of(rows, [field.name for field in predictor.signature.inputs]))
+def score_rows(predictor: Predictor, rows: pl.DataFrame, classes: Sequence[str] = ()) -> NDArray[np.float64]:
+    """Return one score per row, in order, from the model's own inputs; with `classes` a column for each of them."""
+    signature = predictor.signature
+    score = predictor.predict(columns_of(rows, [field.name for field in signature.inputs]))
+    return in_order(score, signature.classes, classes) if classes else score
 
 
 def columns_of(rows: pl.DataFrame, names: Sequence[str]) -> Mapping[str, Sequence[object]]:
@@ -190,7 +195,12 @@ def value_at_gate(ws: Workspace, version: ModelVersion, metric: str) -> float | 
 
 
 def _champion_scores(ws: Workspace, champion: ModelVersion | None, rows: pl.DataFrame) -> NDArray[np.float64] | None:
-    return None if champion is None else score_rows(predictor_of(bundle_folder(ws, champion)), rows)
+    if champion is None:
+        return None
+    predictor, target = predictor_of(bundle_folder(ws, champion)), ws.project.target
+    fix = "the two can't be compared: give the new task a project of its own"
+    require_kind(target, predictor.signature, f"the champion, version {champion.number},", fix=fix)
+    return score_rows(predictor, rows, target.classes)
 
 
 def _party(ws: Workspace, champion: ModelVersion | None) -> Party | None:

@@ -59,13 +59,20 @@ def set_label(ws: Workspace, id_: str, value: float) -> LabelCounts:
     """Record what a person says about one answer.
 
     Raises:
-        DetentError: there is no such answer, the value is not finite, or the model is binary and it is neither 0 nor 1.
+        DetentError: there is no such answer, the value is not finite, the model is binary and it is neither 0 nor 1, or
+            labels are names of classes.
     """
     if _rows(ws, [id_]).is_empty():
         raise DetentError(
             what=f"no answer has the id {id_[:60]!r}",
             why="a label is about an answer in the prediction log",
             fix="see the ids of answers without a label: detent label list",
+        )
+    if ws.project.target.classes:
+        raise DetentError(
+            what="a class can't be set by hand",
+            why="this command takes numbers, and labels of this project are names of classes",
+            fix=f'send it to /feedback: {{"labels": [{{"prediction_id": "{id_[:60]}", "value": "..."}}]}}',
         )
     if not isfinite(value):
         raise DetentError(

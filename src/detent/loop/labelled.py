@@ -5,23 +5,31 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
+from detent.loop.classes import classes_in, logged_losses
+from detent.loop.counting import ROUTE
+from detent.loop.judge import bundle_folder
 from detent.loop.workspace import Workspace
 from detent.predictions import join, labels_of
 from detent.records.rollout import AB, Difference, Reward, Rollout
+from detent.registry import versions
 from detent.statistics.sequences import Mean, arm_mean, paired_mean
 from detent.statistics.thompson import discounted, policy_value
 from detent.store.clock import VirtualClock
 
 # Columns of the log that are looked at.
-COLUMNS = ("id", "time", "endpoint", "version", "arm", "propensity", "entity", "score", "status", "service_seconds")
+COLUMNS = (
+    "id", "time", "endpoint", "route_seq", "version", "arm", "propensity", "entity", "score", "status",
+    "service_seconds", "scores",
+)  # fmt: skip
 LEAST = 2  # rows of an arm without which there is no variance
 
 
 def differences(ws: Workspace, rollout: Rollout, rows: pl.DataFrame) -> tuple[Difference, ...]:
     """Return the mean differences that can be computed from rows of the log.
 
-    Loss: (score - label)^2 for probabilities, |score - label| otherwise. Only rows count that are old enough to have
-    their label in both arms. An A/B test also compares failures and service times.
+    Loss: (score - label)^2 for a probability, half the Brier score for several classes, |score - label| otherwise. Only
+    rows count that are old enough to have their label in both arms. An A/B test also compares failures and service
+    times.
     """
     rows = rows.filter(pl.col("endpoint") == rollout.endpoint)
     matured = _matured(ws, rows.filter(pl.col("arm").is_in(["live", "shadow"])))
@@ -74,6 +82,10 @@ def _matured(ws: Workspace, rows: pl.DataFrame) -> pl.DataFrame:
     """Return rows that should have their label by now, with `label` and `loss` (null: it did not come)."""
     within = ws.project.monitor.labels_within
     joined = join(rows, labels_of(ws.db, rows["id"]), now=ws.now(), labels_within=within).filter("matured")
+    if ws.project.target.classes:
+        numbers = joined["version"].unique().to_list()
+        had = {number: classes_in(bundle_folder(ws, versions.get(ws.db, ws.model, number))) for number in numbers}
+        return joined.with_columns(loss=logged_losses(joined, had, ws.project.target.classes))
     error = pl.col("score") - pl.col("label")
     return joined.with_columns(loss=error**2 if ws.project.target.task == "binary" else error.abs())
 
@@ -123,11 +135,12 @@ def _between(known: pl.DataFrame, version: int, rollout: Rollout) -> np.ndarray:
     chance = known["propensity"].to_numpy()
     if len(_rivals(rollout)) == 1:
         return chance
-    shares = known.group_by("route_seq", "version").agg(share=pl.col("propensity").first())
-    total = shares.group_by("route_seq").agg(total=pl.col("share").sum(), arms=pl.len())
+    known = known.with_columns(ROUTE)
+    shares = known.group_by("route", "version").agg(share=pl.col("propensity").first())
+    total = shares.group_by("route").agg(total=pl.col("share").sum(), arms=pl.len())
     # With one of the two missing at a route its share is not known; such routes are short, and this weighs them least.
     safe = pl.when(pl.col("arms") == len({version, rollout.champion})).then("total").otherwise(1.0)
-    sums = known.join(total.with_columns(total=safe), on="route_seq", how="left", maintain_order="left")["total"]
+    sums = known.join(total.with_columns(total=safe), on="route", how="left", maintain_order="left")["total"]
     return chance / sums.to_numpy()
 
 

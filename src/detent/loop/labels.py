@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import polars as pl
@@ -11,11 +12,11 @@ import polars as pl
 from detent.errors import DetentError
 from detent.loop.workspace import Workspace
 from detent.plugins import load
-from detent.predictions import LabelCounts, orphans, record
+from detent.predictions import LabelCounts, asides, orphans, record
 from detent.predictions.looks import Look, last_look, save_look
-from detent.predictions.sources.protocol import Fetch, shown
-from detent.predictions.sources.tidy import tidy
-from detent.project.labels import QUERY
+from detent.predictions.sources.protocol import Aside, Fetch, LabelError, Stream, shown
+from detent.predictions.sources.tidy import tidy, until
+from detent.project.labels import QUERY, TOPIC
 from detent.records.event import Fact
 from detent.records.prediction import Label
 from detent.records.project import LabelSource
@@ -36,6 +37,7 @@ class Taken:
     counts: LabelCounts
     left_out: tuple[tuple[str, int], ...]  # (why, rows)
     waiting: int  # rows whose truth is not known yet
+    rejected: tuple[tuple[int, str], ...] = ()  # (number of the row, why) of those left out
 
 
 def collect(ws: Workspace) -> LabelCounts:
@@ -55,7 +57,8 @@ def take(ws: Workspace, raw: pl.DataFrame, source: LabelSource, *, since: dateti
     Raises:
         LabelError: it lacks a declared column.
     """
-    tidied = tidy(raw, source, now=ws.now(), binary=ws.project.target.task == "binary")
+    target = ws.project.target
+    tidied = tidy(raw, source, now=ws.now(), binary=target.task == "binary", classes=target.classes)
     rows = tidied.rows if since is None else tidied.rows.filter(pl.col("at") > since)
     found = orphans.resolve(ws.state, rows, field=source.field, endpoint=ws.project.serving.endpoint)
     news = orphans.unheard(ws.db, found.known)
@@ -66,7 +69,7 @@ def take(ws: Workspace, raw: pl.DataFrame, source: LabelSource, *, since: dateti
         with ws.db.transaction() as tx:
             new = orphans.keep(tx, some, field=source.field, arrived=ws.now(), source=shown(source))
         counts += LabelCounts(orphan=new)
-    return Taken(counts=counts, left_out=tidied.left_out, waiting=tidied.waiting)
+    return Taken(counts=counts, left_out=tidied.left_out, waiting=tidied.waiting, rejected=tidied.rejected)
 
 
 def recorded(ws: Workspace, source: str, counts: LabelCounts, left_out: Mapping[str, int]) -> Fact:
@@ -77,24 +80,72 @@ def recorded(ws: Workspace, source: str, counts: LabelCounts, left_out: Mapping[
     return Fact(kind="labels.recorded", subject=f"model:{ws.model}", actor=ws.actor, payload=payload)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """What one look at a place brought. Its labels are stored."""
+
+    counts: LabelCounts
+    left_out: tuple[tuple[str, int], ...]
+    version: str = ""
+    aside: tuple[Aside, ...] = ()
+    more: bool = False
+    settle: Callable[[], None] | None = None  # tells the place that all of it is stored
+
+
 def _look_at(ws: Workspace, source: LabelSource, name: str, look: Look | None) -> LabelCounts:
-    since = look.read if look is not None else None
     try:
-        fetch: Fetch = load("labels", "sql" if source.source.startswith(QUERY) else "file")
-        fetched = fetch(source, ws.folder, None if since is None else since - LATE)
-        # A place that changed may have new rows about old times; so may one of which nobody can tell.
-        same = look is not None and source.at is not None and fetched.version == look.version != ""
-        taken = take(ws, fetched.rows, source, since=since if same else None)
+        seen = _drained(ws, source) if source.source.startswith(TOPIC) else _read(ws, source, look)
     except DetentError as error:
         _note_fault(ws, source, name, look, error)
         return LabelCounts()
-    fault = "; ".join(f"{rows:,} rows left out: {why}" for why, rows in taken.left_out)
+    fault, counts = "; ".join(f"{rows:,} rows left out: {why}" for why, rows in seen.left_out), seen.counts
+    at = ws.now() - source.every if seen.more else ws.now()  # what has more is due again
+    noted = Look(at=at, read=ws.now(), version=seen.version, fault=fault)
     with ws.db.transaction() as tx:
-        save_look(tx, name, Look(at=ws.now(), read=ws.now(), version=fetched.version, fault=fault))
-        counts = taken.counts
+        save_look(tx, name, noted)
+        asides.set_aside(tx, shown(source), seen.aside, now=ws.now())
+        if seen.settle is not None:
+            asides.forget_asides(tx, ws.now() - KEPT)
         if counts.new or counts.corrected or counts.orphan or fault != (look.fault if look else ""):
-            ledger.append(tx, recorded(ws, shown(source), counts, dict(taken.left_out)), ws.now())
-    return taken.counts
+            ledger.append(tx, recorded(ws, shown(source), counts, dict(seen.left_out)), ws.now())
+    if seen.settle is not None:
+        try:
+            seen.settle()
+        except DetentError as error:  # what is stored is read again, and counts once
+            _note_fault(ws, source, name, noted, error)
+    return counts
+
+
+def _read(ws: Workspace, source: LabelSource, look: Look | None) -> _Seen:
+    """Read a file or a query."""
+    since = look.read if look is not None else None
+    fetch: Fetch = load("labels", "sql" if source.source.startswith(QUERY) else "file")
+    fetched = fetch(source, ws.folder, None if since is None else since - LATE)
+    # A place that changed may have new rows about old times; so may one of which nobody can tell.
+    same = look is not None and source.at is not None and fetched.version == look.version != ""
+    taken = take(ws, fetched.rows, source, since=since if same else None)
+    return _Seen(counts=taken.counts, left_out=taken.left_out, version=fetched.version)
+
+
+def _drained(ws: Workspace, source: LabelSource) -> _Seen:
+    """Store the next batch of a stream; what of it is no label is set aside, and holds up nothing."""
+    stream: Stream = load("label_stream", "kafka")
+    batch = stream(source)
+    counts, aside, timed = LabelCounts(), list(batch.aside), replace(source, at=batch.time)
+    for frame in batch.frames:
+        bodies = frame.drop(batch.place).write_ndjson().splitlines()
+        try:
+            taken = take(ws, until(frame, batch.time, source, now=ws.now()), timed)
+            counts, bad = counts + taken.counts, taken.rejected
+        except LabelError as error:  # of a kind that no label has, all of them
+            bad = tuple((row, error.why) for row in range(frame.height))
+        places = frame[batch.place]
+        aside += [Aside(place=places[row], why=why, message=bodies[row]) for row, why in bad]
+    left_out = Counter(dict(batch.left_out)) + Counter(one.why for one in aside)
+    return _Seen(
+        counts=counts, left_out=tuple(sorted(left_out.items())), aside=tuple(aside), more=batch.more,
+        settle=batch.settle,
+    )  # fmt: skip
 
 
 def _note_fault(ws: Workspace, source: LabelSource, name: str, look: Look | None, error: DetentError) -> None:

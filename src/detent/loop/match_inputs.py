@@ -12,6 +12,7 @@ from detent.records.signature import STRING, Field
 from detent.training.table import Table, tabulate
 
 _SHOWN = 20
+_SEVERAL = ("onnx", "skops")  # formats of which models with several classes are read
 
 
 def match_inputs(
@@ -36,6 +37,11 @@ def match_inputs(
         )
     table = tabulate(rows.select([*names, label]), label=label, exclude=(), task=task)
     _check_kinds(foreign, table.signature.inputs)
+    if table.signature.classes and foreign.predictor not in _SEVERAL:
+        raise _refused(
+            "the project has several classes, and a model of this format gives one score per row here",
+            f"import it as {' or '.join(_SEVERAL)}",
+        )
     wanted = table.signature.output
     if foreign.output is not None and foreign.output != wanted:
         raise _refused(

@@ -80,12 +80,13 @@ def _rows_not_of_the_data(
         as_of=datasets.as_of,
         time=ws.project.source(target.data).time,
     ).frame.rename({target.column: "data_label"})
+    kind = pl.String() if target.classes else pl.Float64()
     joined = rows.select(key, when, target.column).join(truth, on=key, how="left", maintain_order="left")
     wrong = {
         "are not in the data with a label": pl.col("data_label").is_null(),
         f"have another `{when}` than the data": pl.col(when) != pl.col("data_time"),
-        f"have another `{target.column}` than the data": pl.col(target.column).cast(pl.Float64)
-        != pl.col("data_label").cast(pl.Float64),
+        f"have another `{target.column}` than the data": pl.col(target.column).cast(kind)
+        != pl.col("data_label").cast(kind),
     }
     for what, condition in wrong.items():
         found = joined.filter(condition)

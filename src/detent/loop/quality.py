@@ -10,19 +10,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 import polars as pl
 
+from detent.loop.classes import classes_in, logged_scores, logged_truth
 from detent.loop.granules import first_traffic
+from detent.loop.judge import bundle_folder
 from detent.loop.notify import notify
 from detent.loop.quality_book import Book, OvertakenError, Page, load_book, save_book, whole_window
-from detent.loop.quality_rows import Known, answers_of, budget_of, by_version, known_of, standard_of
+from detent.loop.quality_rows import Known, answers_of, budget_of, by_version, counted, known_of, standard_of
+from detent.loop.taking import Heard
 from detent.loop.workspace import Workspace
 from detent.monitor import store
 from detent.monitor.concept.protocol import Concept, Terms
-from detent.monitor.estimate import Unlabelled, judge_promise
+from detent.monitor.estimate import Unlabelled, judge_promise, promised_by
 from detent.monitor.measured import MIN_ROWS, LabelledWindow, judge_quality, worse_for_good
 from detent.monitor.states import load_state, save_state
 from detent.plugins import load
@@ -30,8 +33,7 @@ from detent.predictions import arrivals, join, labels_of
 from detent.predictions.maturity import DelayCurve, Maturity, mature
 from detent.records.event import Fact
 from detent.records.finding import INFO, SEVERITIES, Finding
-from detent.statistics import cbpe
-from detent.statistics.granules import count
+from detent.statistics.metrics_classes import distance
 from detent.store import ledger
 from detent.store.clock import iso, parse
 from detent.store.database import Transaction
@@ -52,20 +54,21 @@ class _Look:
     states: tuple[tuple[int, dict[str, object]], ...] = ()  # (version, what its follower remembers now)
 
 
-def judge_due(ws: Workspace) -> list[Finding]:
+def judge_due(ws: Workspace, heard: Heard | None = None) -> list[Finding]:
     """Look at every window that is due; findings, episodes and what is remembered are stored together, per window.
 
-    Cheap when nothing is due. Called after `collect`, so that labels from files are in.
+    Cheap when nothing is due. Called after `collect`, so that labels from files are in. `heard`: how far the answers of
+    other hosts are here.
     """
     book = load_book(ws) or _begin(ws)
     if book is None:
         return []
-    plan, found = ws.project.monitor, []
+    plan, found, now = ws.project.monitor, [], ws.now() if heard is None else heard.until
     with suppress(OvertakenError):  # another controller did it, and tells what it found
-        _skip_idle(ws, book)
-        while book.unlabelled + plan.window <= ws.now():
+        _skip_idle(ws, book, now)
+        while book.unlabelled + plan.window <= now:
             found += _promised(ws, book)
-        while book.next + plan.window + plan.labels_within <= ws.now():
+        while book.next + plan.window + plan.labels_within <= now:
             found += _first_look(ws, book)
         if book.seen + plan.window <= ws.now():
             found += _look_again(ws, book)
@@ -84,19 +87,19 @@ def _begin(ws: Workspace) -> Book | None:
     return Book(next=start, unlabelled=start, seen=ws.now())
 
 
-def _skip_idle(ws: Workspace, book: Book) -> None:
+def _skip_idle(ws: Workspace, book: Book, now: datetime) -> None:
     """Move on to the first window with traffic when nothing was served for a while."""
     window = ws.project.monitor.window
-    if book.unlabelled + 2 * window > ws.now():
+    if book.unlabelled + 2 * window > now:
         return
-    idle = max(0, (first_traffic(ws, book.unlabelled) - book.unlabelled) // window)
+    idle = max(0, (min(now, first_traffic(ws, book.unlabelled)) - book.unlabelled) // window)
     if idle and book.next == book.unlabelled:
         book.next += idle * window
     book.unlabelled += idle * window
 
 
 def _promised(ws: Workspace, book: Book) -> list[Finding]:
-    """Say of the window that just ended what its scores promise."""
+    """Say of the window that just ended what its answers promise, before any label is in."""
     plan, start = ws.project.monitor, book.unlabelled
     end = start + plan.window
     answers = answers_of(ws, start, end)
@@ -104,13 +107,13 @@ def _promised(ws: Workspace, book: Book) -> list[Finding]:
     parts = max(1, answers["by"].n_unique())
     for version, rows in by_version(answers):
         known = known_of(ws, version)
-        if known is None or known.reference.calibrator is None:
+        if known is None or not promised_by(known.reference, plan.quality):
             continue
-        layout = cbpe.scores_layout(known.reference.layout)
+        layout, counts = counted(ws, known, rows)
         made = parse(known.version.registered_at)
         checked = [page.start + plan.window for page in book.pages.values() if page.severity and page.labelled]
         window = Unlabelled(
-            version=version, start=iso(start), end=iso(end), scores=count(layout, {}, rows["answer"].to_list()),
+            version=version, start=iso(start), end=iso(end), layout=layout, counts=counts,
             calibrated_days=(ws.now() - made) / timedelta(days=1),
             checked_days=(ws.now() - max(checked)) / timedelta(days=1) if checked else None,
         )  # fmt: skip
@@ -236,7 +239,10 @@ def _follow(ws: Workspace, book: Book, known: Known, window: LabelledWindow) -> 
     before = load_state(ws.db, endpoint, name, version=window.version)
     apart = book.labels_per_window / (FOLLOWING * budget_of(ws).quality)
     terms = Terms(p0=min(1.0, loss.upper * (1.0 + plan.tolerance)), apart=apart)
-    losses = loss.of(window.label[window.known], window.score[window.known])
+    label, score = window.label[window.known], window.score[window.known]
+    if window.classes is not None:
+        label, score = np.zeros(len(label)), distance(label, window.classes[window.known])
+    losses = loss.of(label, score)
     state, alarm = follower.update(before, losses.tolist(), terms)
     found = [] if alarm is None else [worse_for_good(window, alarm, terms, at_gate=loss.mean)]
     return dict(state), found
@@ -250,10 +256,14 @@ def _maturity(ws: Workspace, book: Book, rows: pl.DataFrame) -> Maturity:
 
 
 def _window_of(ws: Workspace, page: Page, version: int, rows: pl.DataFrame, ripe: Maturity) -> LabelledWindow:
+    label, classes = rows["label"].fill_null(np.nan).to_numpy(), None
+    declared, known = ws.project.target.classes, known_of(ws, version)
+    if declared and known is not None:
+        classes = logged_scores(rows["scores"], classes_in(bundle_folder(ws, known.version)), declared)
+        label = np.where(np.isfinite(classes).all(axis=1), logged_truth(rows["label"], declared), np.nan)
     return LabelledWindow(
         version=version, start=iso(page.start), end=iso(page.start + ws.project.monitor.window),
-        score=rows["answer"].to_numpy(), label=rows["label"].fill_null(np.nan).to_numpy(),
-        mature=ripe.mature, due=ripe.due,
+        score=rows["answer"].to_numpy(), label=label, mature=ripe.mature, due=ripe.due, classes=classes,
     )  # fmt: skip
 
 

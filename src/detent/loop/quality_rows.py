@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 
 import polars as pl
 
+from detent.loop.granules import layout_for
 from detent.loop.judge import bundle_folder, value_at_gate
 from detent.loop.reference import read_reference
 from detent.loop.workspace import Workspace
@@ -17,8 +18,12 @@ from detent.monitor.budget import Budget, shares
 from detent.monitor.measured import Standard
 from detent.predictions import places, read, seal
 from detent.predictions.answers import COLUMNS, answered
+from detent.predictions.frames import expand_inputs
 from detent.records.version import ModelVersion
 from detent.registry import versions
+from detent.statistics import cbpe
+from detent.statistics.granules import Granule, count
+from detent.statistics.layout import Layout
 from detent.statistics.reference import Reference
 
 
@@ -65,12 +70,12 @@ def budget_of(ws: Workspace) -> Budget:
 
 
 def answers_of(ws: Workspace, start: datetime, end: datetime) -> pl.DataFrame:
-    """Return what callers got in a window: id, time, by, answer."""
+    """Return what callers got in a window: id, time, by, answer, scores (of several classes, else null)."""
     seal(places.segments(ws.state), places.parquet(ws.state))
     mine = pl.col("endpoint") == ws.project.serving.endpoint
-    rows = read(ws.state, start, end, columns=COLUMNS, where=mine)
+    rows = read(ws.state, start, end, columns=(*COLUMNS, "scores"), where=mine)
     # Ids differ between runs with the same seed; time and entity don't, and the order decides what a bootstrap draws.
-    return answered(rows.sort("time", "entity", "arm", "version")).select("id", "time", "by", "answer")
+    return answered(rows.sort("time", "entity", "arm", "version")).select("id", "time", "by", "answer", "scores")
 
 
 def by_version(answers: pl.DataFrame) -> Iterator[tuple[int, pl.DataFrame]]:
@@ -78,3 +83,28 @@ def by_version(answers: pl.DataFrame) -> Iterator[tuple[int, pl.DataFrame]]:
     sizes = answers.group_by("by").len().sort("len", "by", descending=[True, False])
     for version in sizes["by"].to_list():
         yield int(version), answers.filter(pl.col("by") == version)
+
+
+def counted(ws: Workspace, known: Known, answers: pl.DataFrame) -> tuple[Layout, Granule]:
+    """Return what a promise without labels is made from: the scores of probabilities; of values their inputs, too.
+
+    Masked inputs are left out.
+
+    Args:
+        ws: the project.
+        known: the version that gave them.
+        answers: `answers_of` one window.
+    """
+    reference, said = known.reference, answers["answer"].to_list()
+    if reference.calibrator is not None:
+        layout = cbpe.scores_layout(reference.layout)
+        return layout, count(layout, {}, said)
+    layout, signature = layout_for(ws, known.version)
+    layout, times = replace(layout, slices=()), answers["time"]
+    mine = pl.col("id").is_in(answers["id"].implode()) & (pl.col("arm") == "live")
+    first, last = times.min(), times.max()
+    assert isinstance(first, datetime)
+    assert isinstance(last, datetime)
+    rows = read(ws.state, first, last + timedelta(microseconds=1), columns=("id", "inputs"), where=mine)
+    ordered = answers.select("id").join(rows, on="id", how="left", maintain_order="left")
+    return layout, count(layout, expand_inputs(ordered, signature).to_dict(as_series=False), said)

@@ -16,16 +16,21 @@ from detent.bundle.codec import profile_from_json, signature_from_json
 from detent.bundle.files import REFERENCE_NAME
 from detent.bundle.protocol import Predictor
 from detent.errors import DetentError
+from detent.loop.classes import shown, told_at_training, truth_of
+from detent.records.signature import PROBABILITIES
 from detent.statistics import reference as references
 from detent.statistics.calibrator import isotonic
 from detent.statistics.columns import Column
 from detent.statistics.counting import places
 from detent.statistics.dispersion import dispersion, dispersion_of_means
+from detent.statistics.dle import LOSSES
 from detent.statistics.granules import Granule, count
 from detent.statistics.intervals import bootstrap, z_value
 from detent.statistics.layout import OUTPUT, PROBABILITY, Layout, layout_of
-from detent.statistics.metrics import METRICS
-from detent.statistics.reference import HOURS, Calibrator, Loss, Quality, Reference, loss_of
+from detent.statistics.loss_fit import fit_loss
+from detent.statistics.metrics import BINARY, CLASSES, REGRESSION, metrics_of
+from detent.statistics.metrics_classes import distance
+from detent.statistics.reference import HOURS, Calibrator, Loss, LossModel, Quality, Reference, loss_of
 
 RESERVOIR_NAME = "reservoir.parquet"
 SEASON_DAYS = 28  # a season is known from four weeks on
@@ -35,7 +40,12 @@ _RESAMPLES = 400
 _SURE = 0.99
 _BOUND = 0.99  # of the errors of a value: what lies beyond counts as 1
 _DAILY = 86_400 * 1_000_000
-_METRICS = {PROBABILITY: ("roc_auc", "log_loss", "brier"), "value": ("rmse", "mae")}
+_METRICS = {
+    PROBABILITY: ("roc_auc", "log_loss", "brier"),
+    "value": ("rmse", "mae"),
+    PROBABILITIES: ("accuracy", "log_loss", "brier", "roc_auc_ovr"),
+}
+_TASKS = {PROBABILITY: BINARY, "value": REGRESSION, PROBABILITIES: CLASSES}
 
 
 def build_reference(
@@ -74,7 +84,7 @@ def build_reference(
     inputs = _inputs(train, predictor)
     calibrator = _calibrator(rows, signature.output)
     layout = layout_of(
-        {**inputs.to_dict(), OUTPUT: rows.score},
+        {**inputs.to_dict(), OUTPUT: shown(rows.score)},
         kinds,
         output=signature.output,
         slices=_sliceable(slices, inputs),
@@ -85,13 +95,15 @@ def build_reference(
     return Reference(
         layout=layout,
         inputs=count(layout, inputs.to_dict()),
-        scores=count(layout, rows.inputs.to_dict(), rows.score),
+        scores=count(layout, rows.inputs.to_dict(), shown(rows.score)),
         seasons=_seasons(layout, inputs, clock) if clock is not None and known else (),
         inflation=() if clock is None else _inflation(layout, predictor, inputs, clock, seasonal=known),
         importance=_importance(rows, seed),
         calibrator=calibrator,
         loss=_loss(rows, signature.output, _clock(evaluation, time)),
         quality=_quality(rows, dict.fromkeys((*_METRICS[signature.output], *metrics)), seed),
+        extra=_classes_told(rows, _clock(evaluation, time)),
+        losses=_losses(rows, layout, _clock(evaluation, time)) if signature.output == "value" else (),
     )
 
 
@@ -148,8 +160,8 @@ class _Rows:
         self.predictor = predictor
         self.inputs = _inputs(rows, predictor)
         self.score = scored(predictor, self.inputs)
-        self.y = rows[target].cast(pl.Float64).fill_null(np.nan).to_numpy()
-        self.known = np.isfinite(self.score) & np.isfinite(self.y)  # rows that can be judged
+        self.y = truth_of(rows[target], predictor.signature.classes)
+        self.known = np.isfinite(self.score.reshape(rows.height, -1)).all(axis=1) & np.isfinite(self.y)  # can be judged
 
     @property
     def judged(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -166,7 +178,7 @@ class _Clock:
 
 
 def scored(predictor: Predictor, inputs: pl.DataFrame) -> NDArray[np.float64]:
-    """Return one score per row, asked in calls that any predictor takes."""
+    """Return one score per row (of several classes one per class), asked in calls that any predictor takes."""
     parts = [predictor.predict(part.to_dict(as_series=False)) for part in inputs.iter_slices(_CHUNK)]
     return np.concatenate(parts).astype(np.float64) if parts else np.empty(0)
 
@@ -214,7 +226,7 @@ def _inflation(
     layout: Layout, predictor: Predictor, inputs: pl.DataFrame, clock: _Clock, *, seasonal: bool
 ) -> tuple[tuple[str, float], ...]:
     """Return the dispersion of days, per input and of the scores; these over bins of their own on these rows."""
-    score = scored(predictor, inputs)
+    score = shown(scored(predictor, inputs))
     own = layout_of({OUTPUT: score}, []).coarse()
     hours = clock.hours if seasonal else None
     columns: dict[str, Column] = {**inputs.to_dict(), OUTPUT: score}
@@ -232,7 +244,7 @@ def _importance(rows: _Rows, seed: int) -> tuple[tuple[str, float], ...]:
     moved = {}
     for name in some.columns:
         dealt = some.with_columns(some[name][generator.permutation(some.height)])
-        gaps = np.abs(scored(rows.predictor, dealt) - before)
+        gaps = np.abs(scored(rows.predictor, dealt) - before).reshape(some.height, -1).sum(axis=1)
         moved[name] = float(gaps[np.isfinite(gaps)].mean()) if np.isfinite(gaps).any() else 0.0
     whole = sum(moved.values())
     return tuple((name, change / whole if whole > 0.0 else 1.0 / len(moved)) for name, change in moved.items())
@@ -242,7 +254,9 @@ def _loss(rows: _Rows, output: str, clock: _Clock | None) -> Loss | None:
     y, score = rows.judged
     if not len(y):
         return None
-    squared = output == PROBABILITY
+    if output == PROBABILITIES:
+        y, score = np.zeros(len(y)), distance(y, score)
+    squared = output != "value"
     bound = 1.0 if squared else float(np.quantile(np.abs(y - score), _BOUND)) or 1.0
     losses = loss_of(y, score, bound=bound, squared=squared)
     wider = 1.0 if clock is None else dispersion_of_means(losses, clock.days[rows.known])
@@ -251,15 +265,34 @@ def _loss(rows: _Rows, output: str, clock: _Clock | None) -> Loss | None:
     return Loss(mean=mean, upper=min(1.0, upper), bound=bound, squared=squared)
 
 
+def _classes_told(rows: _Rows, clock: _Clock | None) -> tuple[tuple[str, str], ...]:
+    classes = rows.predictor.signature.classes
+    if not classes:
+        return ()
+    return (told_at_training(rows.score, classes, None if clock is None else clock.days),)
+
+
+def _losses(rows: _Rows, layout: Layout, clock: _Clock | None) -> tuple[LossModel, ...]:
+    """Return what estimates the errors of a model's values without labels; rows in order of time, if it is known."""
+    y, score = rows.judged
+    order = np.argsort(clock.days[rows.known], kind="stable") if clock is not None else np.arange(len(y))
+    inputs = rows.inputs.filter(rows.known)[order.tolist()]
+    days = clock.days[rows.known][order] if clock is not None else None
+    columns: dict[str, Column] = {**inputs.to_dict(), OUTPUT: score[order]}
+    fits = (fit_loss(layout, columns, y[order], score[order], metric=metric, days=days) for metric in LOSSES)
+    return tuple(found for found in fits if found is not None)
+
+
 def _quality(rows: _Rows, names: Mapping[str, None], seed: int) -> tuple[Quality, ...]:
     """Return the metrics that have a value on these rows."""
+    known = metrics_of(_TASKS[rows.predictor.signature.output])
     y, score = rows.judged
     found = []
     for name in names:
-        if name not in METRICS:
+        if name not in known:
             continue
         try:
-            value = bootstrap(METRICS[name], y, score, confidence=0.95, seed=seed, repeats=_RESAMPLES)
+            value = bootstrap(known[name], y, score, confidence=0.95, seed=seed, repeats=_RESAMPLES)
         except DetentError:  # one class, or another task's metric
             continue
         found.append(Quality(metric=name, value=value.value, low=value.low, high=value.high))

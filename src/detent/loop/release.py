@@ -106,10 +106,13 @@ def keep_route(ws: Workspace, gateway: Gateway) -> None:
         _move(ws, gateway, rollout, _asked(f"{refusal.what}: {refusal.why}"), look=None)
 
 
-def advance(ws: Workspace, gateway: Gateway, evidence: Evidence | None = None) -> Rollout | None:
+def advance(
+    ws: Workspace, gateway: Gateway, evidence: Evidence | None = None, *, forward: bool = True
+) -> Rollout | None:
     """Look at the running rollout once: advance, hold, finish or roll back. None when nothing is running.
 
-    `evidence` remembers what was counted at earlier looks; without it the log of the rollout is counted again.
+    `evidence` remembers what was counted at earlier looks; without it the log of the rollout is counted again. Not
+    `forward`: it gets no more traffic at this look, because answers that should be known are not.
     """
     rollout = store.current(ws.db, ws.project.serving.endpoint)
     if rollout is None:
@@ -118,6 +121,8 @@ def advance(ws: Workspace, gateway: Gateway, evidence: Evidence | None = None) -
     now = ws.now()  # the decision is kept with this moment, so that it can be taken again
     look = (evidence or Evidence()).look(ws, rollout, now=now)
     step = judge(ws.project.rollout, rollout, look, now=now)
+    if not forward and step.action in (ADVANCE, FINISH):
+        return rollout
     if step.action == HOLD:
         with ws.db.transaction() as tx:
             if step.alarm and not store.alarm_told(tx, rollout, step.alarm):

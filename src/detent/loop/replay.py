@@ -19,6 +19,7 @@ from detent.bundle.protocol import Predictor
 from detent.bundle.publish import fetch
 from detent.errors import RefusedError
 from detent.loop import places
+from detent.loop.classes import one_score
 from detent.loop.judge import bundle_folder, columns_of, predictor_of
 from detent.loop.workspace import Workspace
 from detent.predictions import expand_inputs, read
@@ -73,7 +74,7 @@ def replay(ws: Workspace, version: ModelVersion, asked: Asked, *, watch: Watch) 
     Raises:
         RefusedError: nothing was logged in the window, or its inputs are hashed or dropped.
     """
-    predictor = predictor_of(_folder(ws, version))
+    predictor = one_score(predictor_of(_folder(ws, version)))
     logged = _logged(ws, asked)
     found = _checked(ws, usable(logged, predictor.signature), version)
     rows = found.rows

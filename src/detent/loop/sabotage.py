@@ -12,6 +12,7 @@ from detent import plugins
 from detent.bundle.codec import manifest_from_json
 from detent.errors import RefusedError, TamperedError
 from detent.loop.candidate import Candidate, Parts, make_candidate
+from detent.loop.classes import refuse_classes
 from detent.loop.controller import Controller
 from detent.loop.datasets import ingest_all
 from detent.loop.judge import bundle_folder, champion_version, is_pass, judge_candidate
@@ -41,7 +42,9 @@ def ship(ws: Workspace, controller: Controller, kind: str) -> str | None:
     Raises:
         RefusedError: there is no champion to spoil, or it is no model of this project's pipeline.
         DetentError: no sabotage of that name.
+        ProjectError: the project has several classes.
     """
+    refuse_classes(ws.project, "a sabotage")
     tampering = tampering_kinds.get(kind)
     if tampering is None:
         plugins.load("sabotage", kind)  # an unknown kind is told first

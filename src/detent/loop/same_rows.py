@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from detent.bundle.publish import fetch
 from detent.loop import places
+from detent.loop.classes import one_score
 from detent.loop.judge import columns_of, predictor_of
 from detent.loop.workspace import Workspace
 from detent.predictions import expand_inputs, join, labels_of, read
@@ -54,11 +55,13 @@ def previous_on_same_rows(
         end: the moment before which rows lie.
         failures: compare who failed to answer; else the loss of answers against their labels.
     """
+    if ws.project.target.classes and not failures:
+        return None  # nobody can tell: losses of several classes are compared by rollouts only
     rows = answered(ws, champion, start, end, labelled=not failures)
     if rows.height < LEAST:
         return None
     version = versions.get(ws.db, ws.model, previous)
-    other = predictor_of(fetch(version.digest, ws.blobs, places.bundles(ws.state)))
+    other = one_score(predictor_of(fetch(version.digest, ws.blobs, places.bundles(ws.state))))
     rows = usable(rows, other.signature).rows
     if rows.height < LEAST:
         return None

@@ -13,6 +13,7 @@ from detent.loop.granules import first_traffic, only_counted
 from detent.loop.judge import CHAMPION
 from detent.loop.notify import notify
 from detent.loop.quality_book import whole_window
+from detent.loop.taking import Heard
 from detent.loop.window_facts import facts_of, save_facts
 from detent.loop.workspace import Workspace
 from detent.monitor import store
@@ -38,32 +39,37 @@ class Window:
     end: datetime
 
 
-def due_windows(ws: Workspace) -> list[Window]:
-    """Return the windows that ended and were not looked at yet, in order."""
+def due_windows(ws: Workspace, heard: Heard | None = None) -> list[Window]:
+    """Return the windows that ended and were not looked at yet, in order; a host whose answers come is waited for."""
     length, due = ws.project.monitor.window, []
     start = _watched_until(ws)
-    while start is not None and start + length <= ws.now():
+    while start is not None and start + length <= _now(ws, heard):
         due.append(Window(start=start, end=start + length))
         start += length
     return due
 
 
-def windows_in_turn(ws: Workspace) -> Iterator[Window]:
+def windows_in_turn(ws: Workspace, heard: Heard | None = None) -> Iterator[Window]:
     """Yield what is due, one window after the other; the caller watches each before it asks for the next."""
     while True:
-        _skip_idle(ws)
-        due = due_windows(ws)
+        _skip_idle(ws, _now(ws, heard))
+        due = due_windows(ws, heard)
         if not due:
             return
         yield due[0]
 
 
-def _skip_idle(ws: Workspace) -> None:
+def _now(ws: Workspace, heard: Heard | None) -> datetime:
+    """Return the moment up to which windows may be judged."""
+    return ws.now() if heard is None else heard.until
+
+
+def _skip_idle(ws: Workspace, now: datetime) -> None:
     """Move on to the first window with traffic when nothing was served for a while, in one step and with one event."""
     length, start = ws.project.monitor.window, _watched_until(ws)
-    if start is None or start + 2 * length > ws.now():
+    if start is None or start + 2 * length > now:
         return
-    idle = (first_traffic(ws, start) - start) // length
+    idle = (min(now, first_traffic(ws, start)) - start) // length
     if idle > 0:
         with ws.db.transaction() as tx:
             if _watched_until(ws, tx) == start:
@@ -88,10 +94,11 @@ def _skipped(ws: Workspace, start: datetime, end: datetime) -> Fact:
     )
 
 
-def watch(ws: Workspace, window: Window, *, known: Known | None = None) -> list[Finding]:
+def watch(ws: Workspace, window: Window, *, known: Known | None = None, lacking: Sequence[str] = ()) -> list[Finding]:
     """Judge one window; findings, episodes and alerts are stored together.
 
-    `known` remembers what earlier windows counted; keep one per process, for a window is part of many looks.
+    `known` remembers what earlier windows counted; keep one per process, for a window is part of many looks. `lacking`:
+    hosts whose answers are not all here.
     """
     endpoint = ws.project.serving.endpoint
     seal(places.segments(ws.state), places.parquet(ws.state))
@@ -108,7 +115,7 @@ def watch(ws: Workspace, window: Window, *, known: Known | None = None) -> list[
         number = champion.number if champion else None
         save_facts(ws, tx, facts, window.end)
         store.save_findings(tx, found, endpoint=endpoint, version=number, actor=ws.actor, now=ws.now())
-        ledger.append(tx, _watched(ws, window, rows, found), ws.now())
+        ledger.append(tx, _watched(ws, window, rows, found, lacking), ws.now())
         # What could not be looked at did not come out clean: its episodes stay open.
         notify(ws, tx, found, kinds=drift.judged | ({"errors"} if rows else set()))
     return found
@@ -169,7 +176,7 @@ def _watched_until(ws: Workspace, reader: Reader | None = None) -> datetime | No
     return None if first is None else whole_window(parse(first.time), ws.project.monitor.window)
 
 
-def _watched(ws: Workspace, window: Window, rows: int, found: Sequence[Finding]) -> Fact:
+def _watched(ws: Workspace, window: Window, rows: int, found: Sequence[Finding], lacking: Sequence[str]) -> Fact:
     drift = [finding for finding in found if finding.kind == "drift"]
     psi = [finding.value for finding in drift if finding.statistic == "psi"]
     return Fact(
@@ -184,5 +191,6 @@ def _watched(ws: Workspace, window: Window, rows: int, found: Sequence[Finding])
             "severity": worst(found),
             "drift": round(max(psi, default=0.0), 6),
             "drift_severity": worst(drift),
+            **({"lacking": list(lacking)} if lacking else {}),
         },
     )

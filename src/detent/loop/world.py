@@ -12,6 +12,7 @@ import polars as pl
 from detent.data.ingest import ingest
 from detent.data.target import with_labels
 from detent.errors import DataError, Place
+from detent.loop.classes import refuse_classes
 from detent.loop.datasets import feature_rows, hide_label, known_frames
 from detent.loop.workspace import Workspace
 from detent.store.clock import parse
@@ -36,7 +37,9 @@ def open_world(ws: Workspace) -> World:
 
     Raises:
         DataError: a dataset is broken, or nothing lies between start and until.
+        ProjectError: the project has several classes.
     """
+    refuse_classes(ws.project, "a simulation")
     project, plan = ws.project, ws.project.simulate
     frames = {
         source.name: ingest(source, folder=ws.folder, blobs=ws.blobs, as_of=None).frame for source in project.data

@@ -15,7 +15,7 @@ from detent.records.finding import CRITICAL, INFO, WARNING, Finding
 from detent.records.quality import MEASURED, POWERED, WEIGHTED, Estimate
 from detent.statistics.axes import Floats
 from detent.statistics.measure import LOSSES, measure
-from detent.statistics.metrics import METRICS, UndefinedMetricError
+from detent.statistics.metrics import CLASSES, METRICS, UndefinedMetricError, metrics_of, named
 from detent.statistics.powered import Selection, powered_mean, selection
 from detent.statistics.reference import Calibrator
 
@@ -39,6 +39,7 @@ class LabelledWindow:
     label: Floats  # (rows,) NaN: not known
     mature: bool  # the labels that are in are most of those that ever come
     due: float  # share of the rows that should have a label by now
+    classes: Floats | None = None  # (rows, k) of several classes; `score` is the largest and `label` a place among them
 
     @property
     def known(self) -> np.ndarray:
@@ -55,7 +56,7 @@ class LabelledWindow:
 class Standard:
     """What a window is held against."""
 
-    metric: str  # a name of `detent.statistics.metrics.METRICS`
+    metric: str  # a name of `detent.statistics.metrics.metrics_of` the task
     floor: float | None  # value that must not be missed; None: there is none
     at_gate: float | None  # the metric when the gate judged the version; None: unknown
     alpha: float  # chance that a healthy window alarms
@@ -110,9 +111,10 @@ def judge_quality(window: LabelledWindow, standard: Standard) -> Judgement:
 
 
 def _measured(window: LabelledWindow, standard: Standard, how: Selection, *, skewed: bool) -> Estimate:
-    y, score = window.label[window.known], window.score[window.known]
+    score = window.score if window.classes is None else window.classes
+    y, score = window.label[window.known], score[window.known]
     weights = how.weights if skewed else None
-    metric = METRICS[standard.metric]
+    metric = METRICS[standard.metric] if window.classes is None else metrics_of(CLASSES)[standard.metric]
     found = measure(metric, y, score, weights, confidence=standard.confidence, seed=standard.seed)
     return Estimate(
         metric=standard.metric, value=found.value, low=found.low, high=found.high, rows=window.label.size,
@@ -139,7 +141,8 @@ def _judged(window: LabelledWindow, standard: Standard, measured: Estimate, *, s
 
 def verdict_of(found: Estimate, standard: Standard) -> tuple[str, str, float | None]:
     """Return severity, reason and the threshold that decided. Metrics where less is better are mirrored first."""
-    sign = 1.0 if METRICS[standard.metric].higher_is_better else -1.0
+    metric = named(standard.metric)
+    sign = 1.0 if metric is not None and metric.higher_is_better else -1.0
     best = found.high if sign > 0 else found.low
     floor, at_gate = standard.floor, standard.at_gate
     if floor is not None and sign * best < sign * floor:

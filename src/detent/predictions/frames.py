@@ -31,6 +31,7 @@ SCHEMA: dict[str, pl.DataType] = {
     "error": pl.String(),
     "service_seconds": pl.Float64(),
     "request": pl.String(),
+    "scores": pl.List(pl.Float64()),  # a probability per class of the version, in its order; null: it gives one score
 }
 KEY = ("id", "arm", "version")  # what tells two rows apart
 _DTYPES = {NUMBER: pl.Float64(), INTEGER: pl.Int64(), STRING: pl.String(), BOOLEAN: pl.Boolean()}
@@ -151,6 +152,7 @@ def _table(rows: list[LogRow], inputs: list[str]) -> pl.DataFrame:
             "error": [row.error for row in rows],
             "service_seconds": [row.seconds for row in rows],
             "request": [row.request for row in rows],
+            "scores": [row.scores or None for row in rows],
         },
         schema={**SCHEMA, "time": pl.Int64()},
     ).with_columns(pl.col("time").cast(pl.Datetime("us")).dt.replace_time_zone("UTC"))

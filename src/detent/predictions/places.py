@@ -7,12 +7,23 @@ from datetime import date, timedelta
 from pathlib import Path
 
 GOING = "going="  # a day's folder while it is removed
+LANDED = "host"  # what files begin with that hold rows of another host, before its number
 _DAY = "date="
 
 
 def segments(state: Path) -> Path:
     """Return the folder in which serving processes write the log."""
     return state / "predictions" / "segments"
+
+
+def outgoing(segments: Path) -> Path:
+    """Return the folder for finished segments that are in Parquet and not yet sent to other hosts, if they are sent."""
+    return segments.with_name("outgoing")
+
+
+def landed(number: int) -> str:
+    """Return the owner of segments with rows of another host."""
+    return f"{LANDED}{number}"
 
 
 def parquet(state: Path) -> Path:

@@ -71,3 +71,70 @@ ORDER BY asked_at DESC, prediction_id
 
 -- last_asked --
 SELECT MAX(asked_at) AS at FROM audits
+
+-- enrol_taker --
+INSERT INTO log_takers (taker, seen) VALUES (:taker, :seen) ON CONFLICT (taker) DO UPDATE SET seen = excluded.seen
+
+-- others_take --
+SELECT COUNT(*) AS takers FROM log_takers WHERE taker <> :host
+
+-- sender --
+SELECT number, until, positions FROM log_senders WHERE host = :host
+
+-- senders --
+SELECT host, number, until FROM log_senders ORDER BY host
+
+-- save_sender --
+INSERT INTO log_senders (host, number, until, positions) VALUES (:host, :number, :until, :positions)
+ON CONFLICT (host) DO UPDATE SET
+    number = excluded.number, until = excluded.until, positions = excluded.positions
+
+-- waiting_bytes --
+SELECT COALESCE(SUM(bytes), 0) AS bytes FROM log_parcels WHERE host = :host
+
+-- add_parcel --
+INSERT INTO log_parcels (host, number, digest, bytes, mac, since, until)
+VALUES (:host, :number, :digest, :bytes, :mac, :since, :until)
+
+-- parcels_for --
+-- What somebody has not taken yet, in the order in which each host sent it.
+SELECT p.host, p.number, p.digest, p.bytes, p.mac, p.since, p.until FROM log_parcels p
+LEFT JOIN log_taken k ON k.taker = :taker AND k.host = p.host
+WHERE p.host <> :taker AND p.number > COALESCE(k.number, 0)
+ORDER BY p.host, p.number
+
+-- taken --
+SELECT host, number FROM log_taken WHERE taker = :taker
+
+-- mark_taken --
+INSERT INTO log_taken (taker, host, number) VALUES (:taker, :host, :number)
+ON CONFLICT (taker, host) DO UPDATE SET number = excluded.number
+
+-- delivered --
+-- What everybody who needs it has taken.
+SELECT p.host, p.number, p.digest, p.bytes, p.mac, p.since, p.until FROM log_parcels p
+WHERE NOT EXISTS (
+    SELECT 1 FROM log_takers t WHERE t.taker <> p.host AND NOT EXISTS (
+        SELECT 1 FROM log_taken k WHERE k.taker = t.taker AND k.host = p.host AND k.number >= p.number
+    )
+)
+ORDER BY p.host, p.number
+
+-- parcels_before --
+SELECT host, number, digest, bytes, mac, since, until FROM log_parcels WHERE until < :before ORDER BY host, number
+
+-- remove_parcel --
+DELETE FROM log_parcels WHERE host = :host AND number = :number
+
+-- forget_takers --
+DELETE FROM log_takers WHERE seen < :before
+
+-- set_aside --
+INSERT INTO labels_aside (source, place, why, message, at) VALUES (:source, :place, :why, :message, :at)
+ON CONFLICT (source, place) DO NOTHING
+
+-- asides --
+SELECT source, place, why, message, at FROM labels_aside ORDER BY at DESC, source, place LIMIT :most
+
+-- forget_asides --
+DELETE FROM labels_aside WHERE at < :before

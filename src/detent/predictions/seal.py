@@ -11,8 +11,8 @@ import polars as pl
 
 from detent.errors import Place, StoreError
 from detent.predictions.frames import KEY, to_frame
-from detent.predictions.places import part
-from detent.store.atomic import write_atomic
+from detent.predictions.places import LANDED, outgoing, part
+from detent.store.atomic import unique_name, write_atomic
 from detent.store.lock import awaited_lock
 from detent.store.segments import OPEN, SEALED, adopt, keep_torn, read_segment
 
@@ -30,8 +30,9 @@ def seal(segments: Path, parquet: Path) -> Sealed:
 
     A live segment whose worker was killed is finished first. A crash at any moment loses nothing and doubles nothing:
     the files of a segment have the segment's name, doing it again adds only rows that are not there yet, and a segment
-    is removed only after all its rows are in Parquet. Of two processes that call it at once, one waits. Bytes that are
-    no frame (a worker was killed while it wrote, or the disk is failing) are kept beside it under the suffix `.torn`.
+    is removed only after all its rows are in Parquet; where the log is sent to other hosts, it waits beside it until
+    that was done. Of two processes that call it at once, one waits. Bytes that are no frame (a worker was killed while
+    it wrote, or the disk is failing) are kept beside it under the suffix `.torn`.
 
     Raises:
         StoreError: the disk is full; the segment stays.
@@ -46,10 +47,22 @@ def seal(segments: Path, parquet: Path) -> Sealed:
             keep_torn(path)
             frame = to_frame(read_segment(path))
             _write(frame, path, parquet)
-            path.unlink()
+            _let_go(path)
             count += 1
             rows += frame.height
     return Sealed(segments=count, rows=rows)
+
+
+def _let_go(segment: Path) -> None:
+    """Remove a segment whose rows are in Parquet; where its rows are sent to other hosts, leave it to who sends."""
+    waiting = outgoing(segment.parent)
+    if segment.name.startswith(LANDED) or not waiting.is_dir():
+        segment.unlink()
+        return
+    target = waiting / segment.name
+    if target.exists():  # the numbering was lost with a power cut
+        target = waiting / f"{segment.stem}{unique_name()}{SEALED}"
+    segment.rename(target)
 
 
 def _write(frame: pl.DataFrame, segment: Path, parquet: Path) -> None:

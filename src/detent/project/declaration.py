@@ -7,6 +7,7 @@ from pathlib import Path
 from detent import plugins
 from detent.errors import did_you_mean
 from detent.project import front
+from detent.project.classes import MULTICLASS, read_classes, refuse_unfit
 from detent.project.datasets import read_data
 from detent.project.durations import parse_duration
 from detent.project.gate import policy_digest, read_gate
@@ -36,7 +37,7 @@ KEYS = (
     "project", "pipeline", "params", "data", "lineage",
     "target", "features", "gate", "serving", "rollout", "monitor", "trigger", "simulate", "trust", "prices",
 )  # fmt: skip
-TASKS = ("binary", "regression")
+TASKS = ("binary", "regression", MULTICLASS)
 _EXPECTED = ("run.succeeded", "verdict.passed", "rollout.promoted", "route.changed", "window.watched")
 _NAME = "abcdefghijklmnopqrstuvwxyz0123456789-_"
 
@@ -52,7 +53,7 @@ def load(folder: Path) -> Project:
     data = read_data(top.need("data", "{events: {source: data/events.parquet, time: at, key: id}}"))
     target = _target(top.need("target", "{data: events, column: label}"), data)
     gate, gate_plan = read_gate(top.need("gate", "[roc_auc >= 0.65]"), folder)
-    return Project(
+    project = Project(
         name=name,
         folder=str(folder.resolve()),
         pipeline=top.need("pipeline", "pipeline.py:retrain").code(),
@@ -72,6 +73,8 @@ def load(folder: Path) -> Project:
         lineage=top.read("lineage", _lineage, LineagePlan()),
         policy_digest=policy_digest(gate, gate_plan, folder),
     )
+    refuse_unfit(project)
+    return project
 
 
 def load_pipeline(folder: Path) -> PipelineProject:
@@ -108,12 +111,14 @@ def _params(value: Value) -> tuple[tuple[str, object], ...]:
 
 
 def _target(value: Value, data: tuple[Source, ...]) -> Target:
-    section = value.section(("data", "column", "known_at", "task", "group", "series", "season"))
+    section = value.section(("data", "column", "known_at", "task", "group", "series", "season", "classes"))
+    task = section.read("task", lambda item: item.one_of(TASKS), "binary")
     return Target(
         data=_dataset(section.need("data", data[0].name), data).name,
         column=section.need("column", "label").text(),
         known_at=section.read("known_at", Value.text, None),
-        task=section.read("task", lambda item: item.one_of(TASKS), "binary"),
+        task=task,
+        classes=read_classes(section, task),
         group=section.read("group", Value.text, None),
         series=section.read("series", Value.text, None),
         season=section.read("season", lambda item: item.parsed(parse_duration), None),

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 from detent.project.durations import parse_duration
 from detent.project.nodes import Value
 from detent.records.project import LabelSource
 
-QUERY = "sql:"
-_KEYS = ("source", "id", "request", "value", "at", "every", "connection")
+QUERY, TOPIC = "sql:", "kafka:"
+_KEYS = ("source", "id", "request", "value", "at", "every", "connection", "servers", "group")
 
 
 def read_labels(value: Value) -> tuple[LabelSource, ...]:
@@ -30,20 +31,49 @@ def _source(item: Value) -> LabelSource:
             "write `id: COLUMN` for ids of predictions, or `request: COLUMN` for the caller's own names of requests",
         )
     field = "id" if "id" in section else "request"
-    source, connection = place.text(), section.read("connection", Value.text, None)
+    connection = section.read("connection", Value.text, None)
+    servers, group = section.read("servers", Value.text, None), section.read("group", Value.text, None)
+    source = place.text()
+    if source.startswith(TOPIC):
+        _check_topic(place, source, reachable=connection is not None or servers is not None)
+    else:
+        _check_table(place, source, connection)
+        if servers is not None or group is not None:
+            raise place.error("only Kafka has `servers` and a `group`", "leave them out, or write `kafka:TOPIC`")
+    name, value = section.need(field, "prediction_id").text(), section.read("value", Value.text, "label")
+    at = section.read("at", Value.text, None)
+    if len({name, value, at}) < 3:
+        raise item.error("two of its columns have one name", f"`{field}`, `value` and `at` are different columns")
+    return LabelSource(
+        source=source,
+        field=field,
+        name=name,
+        value=value,
+        at=at,
+        every=section.read("every", lambda value: value.parsed(parse_duration), timedelta(hours=1)),
+        connection=connection,
+        servers=servers,
+        group=group,
+    )
+
+
+def _check_topic(place: Value, source: str, *, reachable: bool) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,249}", source.removeprefix(TOPIC)):
+        raise place.error(f"`{source}` names no topic", "write `kafka:TOPIC`, of letters, digits, `.`, `_` and `-`")
+    if not reachable:
+        raise place.error(
+            "a topic needs its servers",
+            "write `servers: HOST:PORT`, or `connection: NAME` of the environment variable with Kafka's settings",
+        )
+
+
+def _check_table(place: Value, source: str, connection: str | None) -> None:
     if source.startswith(QUERY) != (connection is not None):
         raise place.error(
             "a query needs a database, and a file needs none",
             "write `connection: NAME` of the environment variable with the database's URL beside a `sql:` source only",
         )
     if not source.startswith(QUERY) and not source.endswith((".parquet", ".csv")):
-        raise place.error(f"`{source}` is no table", "name a .parquet or .csv file, or write `sql:SELECT ...`")
-    return LabelSource(
-        source=source,
-        field=field,
-        name=section.need(field, "prediction_id").text(),
-        value=section.read("value", Value.text, "label"),
-        at=section.read("at", Value.text, None),
-        every=section.read("every", lambda value: value.parsed(parse_duration), timedelta(hours=1)),
-        connection=connection,
-    )
+        raise place.error(
+            f"`{source}` is no table", "name a .parquet or .csv file, or write `sql:SELECT ...` or `kafka:TOPIC`"
+        )

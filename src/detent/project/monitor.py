@@ -18,6 +18,7 @@ KEYS = (
     *DRIFT_KEYS,
 )  # fmt: skip
 _HOUR = timedelta(hours=1)
+_QUALITY = {"binary": "roc_auc", "regression": "rmse", "multiclass": "accuracy"}  # by task, where nothing is declared
 
 
 def read_monitor(value: Value | None, target: Target) -> MonitorPlan:
@@ -30,7 +31,7 @@ def read_monitor(value: Value | None, target: Target) -> MonitorPlan:
     return MonitorPlan(
         window=read_key(section, "window", _window, timedelta(days=1)),
         labels_within=read_key(section, "labels_within", _duration, timedelta(days=1)),
-        quality=read_key(section, "quality", Value.text, "roc_auc" if target.task == "binary" else "rmse"),
+        quality=read_key(section, "quality", Value.text, _QUALITY[target.task]),
         floor=read_key(section, "floor", Value.number, None),
         channels=read_key(section, "channels", read_channels, (LOG,)),
         stale_after=read_key(section, "stale_after", lambda value: value.whole(low=1), 3),

@@ -11,7 +11,7 @@ class Manifest:
 
     model: str  # registered model name
     predictor: str  # plug-in that runs it: "onnx"
-    task: str  # "binary" | "regression"
+    task: str  # "binary" | "regression" | "multiclass"
     label: str  # label column
     files: tuple[tuple[str, str], ...]  # (relative path, sha256), sorted
     data_digest: str  # digest of the training rows

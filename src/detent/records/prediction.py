@@ -25,6 +25,7 @@ class Prediction:
     status: str  # ok | error
     error: str  # empty when ok
     service_seconds: float  # time inside the model
+    scores: tuple[float, ...] = ()  # of several classes: a probability for each, in the order of the version's
     request: str = ""  # what the caller calls its request: its x-request-id, or the trace id of its traceparent
 
 

@@ -47,10 +47,11 @@ class Target:
     data: str  # dataset that holds the label
     column: str
     known_at: str | None  # column with the time at which the label is known; None: the dataset's own time column
-    task: str  # "binary" | "regression"
+    task: str  # "binary" | "regression" | "multiclass"
     group: str | None = None  # column that names the list a row belongs to, for metrics of rankings
     series: str | None = None  # column that names the series a row belongs to, for metrics of forecasts
     season: timedelta | None = None  # length of the cycle that a forecast is compared with; None: no forecast
+    classes: tuple[str, ...] = ()  # of a multiclass task, sorted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,13 +148,15 @@ class DriftPlan:
 class LabelSource:
     """One place that labels are fetched from."""
 
-    source: str  # file relative to the project folder (Parquet or CSV); "sql:SELECT ..." for a query
+    source: str  # file relative to the project folder (Parquet or CSV); "sql:SELECT ..."; "kafka:TOPIC"
     field: str  # what its rows are named by: "id" (of a prediction) or "request" (what the caller called its request)
     name: str  # column with the names
     value: str = "label"  # column with the truth; null: not known yet
     at: str | None = None  # column with the time at which it was known; None: when we read it
     every: timedelta = timedelta(hours=1)  # it is read at most this often
-    connection: str | None = None  # name of the environment variable with the SQLAlchemy URL of a query
+    connection: str | None = None  # name of the environment variable with a query's SQLAlchemy URL, or Kafka's settings
+    servers: str | None = None  # of Kafka, "host:port,host:port"; None: they are among the settings
+    group: str | None = None  # of Kafka: under which the offsets are kept; None: "detent-TOPIC"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 NUMBER, INTEGER, STRING, BOOLEAN = "number", "integer", "string", "boolean"
+PROBABILITY, VALUE, PROBABILITIES = "probability", "value", "probabilities"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +19,8 @@ class Field:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signature:
-    """Inputs in order, and the meaning of the one output."""
+    """Inputs in order, and the meaning of the output."""
 
     inputs: tuple[Field, ...]
-    output: str  # "probability" (binary: of class 1, in 0..1) or "value" (regression)
+    output: str  # "probability" (binary: of class 1), "value" (regression), "probabilities" (one per class, in order)
+    classes: tuple[str, ...] = ()  # names of the classes, sorted; () unless the output is "probabilities"

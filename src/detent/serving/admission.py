@@ -18,6 +18,7 @@ from detent.bundle.verify import admit
 from detent.errors import Place, RefusedError
 from detent.records.signature import Signature
 from detent.serving.answers import DECODE, ENCODE, Answer, Line
+from detent.serving.class_answers import by_name
 from detent.serving.loaded import LoadedVersion
 from detent.serving.locate import Locate
 from detent.serving.pace import MOST, measure
@@ -36,6 +37,8 @@ _PACKAGES = {
     "skops": ("scikit-learn", "skops"),
     "torch": ("torch",),
 }
+Scores = float | tuple[float, ...] | None
+
 _ELSEWHERE = {  # models that run outside of this process
     "sandbox": "compare the packages of this environment with those that the model was made with, then import it again",
     "remote": "look whether the server behind it still has that model, then import it again",
@@ -63,7 +66,9 @@ def admit_version(model: str, number: int, *, locate: Locate, public: bytes) -> 
         )
     predictor = load(folder)
     signature = predictor.signature
-    version = LoadedVersion(model, number, predictor, RowReader(signature), signature.output == "probability")
+    version = LoadedVersion(
+        model, number, predictor, RowReader(signature), signature.output == "probability", classes=signature.classes
+    )
     golden = golden_from_json((folder / "golden.json").read_bytes())
     why = _difference(version, golden)
     if why:
@@ -107,20 +112,24 @@ def _rows(golden: Golden) -> list[dict[str, object]]:
     return [dict(zip(names, values, strict=True)) for values in zip(*golden.rows.values(), strict=True)]
 
 
-def _through_request_path(version: LoadedVersion, rows: list[dict[str, object]]) -> list[float | None]:
+def _through_request_path(version: LoadedVersion, rows: list[dict[str, object]]) -> list[Scores]:
     """Bytes -> validation -> model -> bytes -> scores: the functions that answer a caller."""
     request = version.reader.read(msgspec.json.encode({"inputs": rows}))
     lines = [
-        Line(id="", version=version.number, score=outcome.score, error=outcome.error)
+        by_name(Line(id="", version=version.number, score=outcome.score, error=outcome.error), outcome, version.classes)
         for outcome in score(version, request.rows)
     ]
-    return [line.score for line in DECODE(ENCODE(Answer(version.model, lines))).predictions]
+    said = DECODE(ENCODE(Answer(version.model, lines))).predictions
+    return [tuple(line.probabilities.values()) if line.probabilities else line.score for line in said]
 
 
-def _gap(stored: float | None, given: float | None) -> float:
+def _gap(stored: Scores, given: Scores) -> float:
     if stored is None or given is None:
         return 0.0 if stored is None and given is None else math.inf
-    return abs(stored - given)
+    ours, theirs = (one if isinstance(one, tuple) else (one,) for one in (stored, given))
+    if len(ours) != len(theirs):
+        return math.inf
+    return max(abs(a - b) for a, b in zip(ours, theirs, strict=True))
 
 
 def _advice(predictor: str) -> str:

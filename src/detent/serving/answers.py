@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -15,6 +15,8 @@ class Line(msgspec.Struct, omit_defaults=True, frozen=True, gc=False):
     score: float | None  # null: nobody could answer this row
     fallback: bool = False  # True: the chosen version failed and `version` stepped in
     error: str = ""  # why there is no score
+    label: str = ""  # of several classes the most probable one, whose probability is `score`
+    probabilities: Mapping[str, float] | None = None  # of all classes
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):

@@ -174,7 +174,8 @@ class App:
                 fix="send labels to the server that `detent up` starts",
             )
         try:
-            sent = read_labels(body, parts.ids, parts.clock.now())
+            classes = {name for endpoint in parts.endpoints.table().values() for name in endpoint.classes}
+            sent = read_labels(body, parts.ids, parts.clock.now(), sorted(classes))
         except Problem as problem:
             if problem.status == 404:
                 parts.counters.add("labels_unknown")

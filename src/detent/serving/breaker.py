@@ -65,6 +65,8 @@ class Breaker:
             self.state = OPEN
 
     def _remember(self, *, failed: bool) -> None:
+        if not failed and not self._failures and len(self._last) == LAST:
+            return  # one more among nothing but successes
         if len(self._last) == LAST:
             self._failures -= self._last[0]
         self._last.append(failed)

@@ -39,6 +39,7 @@ _ROW_BYTES = 512
 _KEY = struct.Struct("<QQ8s104s")  # in use, version, arm, endpoint
 _FIRST_VALUE = _KEY.size // 8  # in units of u64
 _REQUESTS, _ERRORS, _FALLBACKS, _NANOSECONDS, _HISTOGRAM = range(5)
+_LAST = _HISTOGRAM + BUCKETS - 1
 _GROWTH = 64  # rows by which a file grows
 
 
@@ -103,9 +104,10 @@ class Counters:
             at = self._add_row(key)
         numbers, first = self._numbers, at + _FIRST_VALUE
         nanoseconds = int(seconds * 1e9)
+        bucket = (nanoseconds // 1000).bit_length()
         numbers[first] += times
         numbers[first + _NANOSECONDS] += nanoseconds * times
-        numbers[first + _HISTOGRAM + min((nanoseconds // 1000).bit_length(), BUCKETS - 1)] += times
+        numbers[first + (_HISTOGRAM + bucket if bucket < BUCKETS else _LAST)] += times
         if error:
             numbers[first + _ERRORS] += times
         if fallback:

@@ -14,7 +14,6 @@ from detent.serving.counters import Counters
 from detent.serving.endpoints import Endpoint
 from detent.serving.keys import PREDICT, TEST, Keys
 from detent.serving.lanes import LONGEST_SECONDS, Lane
-from detent.serving.limits import Meter
 from detent.serving.problems import Problem
 
 MOST_OPEN = 1024  # requests of one process that wait for their answers
@@ -38,7 +37,6 @@ class Door:
         """`timeout` (seconds): the longest that a caller may wait; `most_open`: requests that may do so at once."""
         self.timeout = timeout
         self._keys, self._counters, self._most = keys, counters, most_open
-        self._lanes: dict[str, tuple[Endpoint, tuple[Lane[Any], ...]]] = {}
 
     def enter(
         self, endpoint: Endpoint, header: bytes | None, seconds: float, now: float, opened: int, ahead: float = 0.0
@@ -57,26 +55,26 @@ class Door:
             Problem: 401 or 403 without a fitting key, 429 above a limit of the key, 503 when this process has enough
                 to do. 429 and 503 say when to come again.
         """
-        name = endpoint.route.endpoint
         grant = self._keys.grant(header)
         if grant is None or PREDICT not in grant.scopes or grant.endpoints:
-            grant = self._keys.authorise(header, PREDICT, name)
+            grant = self._keys.authorise(header, PREDICT, endpoint.route.endpoint)
         meter = grant.meter
         if opened > self._most:
             raise self._shed(f"{self._most:,} requests wait for their answers, and no more may", 0.0)
         if ahead > _ROOM * seconds:
             raise self._late(ahead, seconds)
-        known = self._lanes.get(name)
-        if known is None or known[0] is not endpoint:
-            known = self._lanes[name] = (endpoint, _lanes(endpoint))
-        for lane in known[1]:
+        for lane in endpoint.chosen:
             if not lane.busy:
                 break
         else:
-            self._look(known[1], seconds)
+            self._look(endpoint.chosen, seconds)
         if meter is None:
             return nothing
-        self._measure(meter, now)
+        wait = meter.take(now)
+        if wait:
+            raise self._limited("rate-limited", "the key may not send requests that fast", wait)
+        if not meter.enter():
+            raise self._limited("too-many-open", "the key may not have more requests open at once", 0.0)
         return meter.leave
 
     def admit_tester(self, header: bytes | None) -> None:
@@ -94,13 +92,6 @@ class Door:
         wait = min(lane.wait for lane in lanes)
         if wait > _ROOM * seconds:
             raise self._late(wait, seconds)
-
-    def _measure(self, meter: Meter, now: float) -> None:
-        seconds = meter.take(now)
-        if seconds:
-            raise self._limited("rate-limited", "the key may not send requests that fast", seconds)
-        if not meter.enter():
-            raise self._limited("too-many-open", "the key may not have more requests open at once", 0.0)
 
     def _late(self, wait: float, seconds: float) -> Problem:
         return self._shed(f"the answer would take about {wait:.2g} s, and it has {seconds:g} s", wait)
@@ -136,8 +127,3 @@ def limited(kind: str, why: str, seconds: float) -> Problem:
 def come_again(seconds: float) -> tuple[bytes, bytes]:
     """Return the header that says when; up to twice as long by chance, so that callers do not come back together."""
     return b"retry-after", b"%d" % math.ceil(seconds + random.random() * (1.0 + seconds))  # noqa: S311
-
-
-def _lanes(endpoint: Endpoint) -> tuple[Lane[Any], ...]:
-    numbers = [arm.version for arm in endpoint.route.arms if arm.weight > 0]
-    return tuple(endpoint.lanes[number] for number in numbers if number in endpoint.lanes)

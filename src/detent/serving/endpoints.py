@@ -34,7 +34,9 @@ class Endpoint:
     readers: int  # distinct signatures among the versions that may answer; 0: nobody can answer
     entity: str | None  # input field that keeps a caller on one arm
     probability: bool  # labels are 0 or 1
+    classes: tuple[str, ...] = ()  # labels are these: all that its versions know, sorted
     score: FallbackScore | None = None  # the answer when no version has one
+    chosen: tuple[Lane[Any], ...] = ()  # of the arms that take traffic, as far as they are ready
 
     def reader_for(self, number: int) -> RowReader:
         """Return the reader of a version, or of the one that will step in because this one is not ready."""
@@ -144,16 +146,19 @@ class Endpoints:
         readers = {
             versions[number].reader.signature: versions[number].reader for number in sorted(answering & versions.keys())
         }
+        lanes = {number: self._lane(version) for number, version in versions.items()}
         return Endpoint(
             route=route,
             versions=versions,
-            lanes={number: self._lane(version) for number, version in versions.items()},
+            lanes=lanes,
             refused={number: refused[route.model, number] for number in named if (route.model, number) in refused},
             reader=next(iter(readers.values())) if len(readers) == 1 else None,
             readers=len(readers),
             entity=self._entity.get(route.endpoint),
             probability=any(version.probability for version in versions.values()),
             score=self._scores.get(route.endpoint),
+            classes=tuple(sorted({name for version in versions.values() for name in version.classes})),
+            chosen=tuple(lanes[arm.version] for arm in route.arms if arm.weight > 0 and arm.version in lanes),
         )
 
 

@@ -13,9 +13,10 @@ import msgspec
 from detent.errors import BusyError, StoreError, did_you_mean
 from detent.records.prediction import Label
 from detent.serving.counters import Counters
-from detent.serving.identifiers import PredictionIds, of_probability
+from detent.serving.identifiers import PredictionIds, of_classes, of_probability
 from detent.serving.problems import FieldError, Problem, unavailable
 from detent.serving.validate import MAX_SHOWN, decode_json, invalid
+from detent.store.classes import class_number
 from detent.store.clock import iso, parse
 
 MAX_LABELS = 1_000
@@ -58,11 +59,11 @@ class Sent:
     unknown: int  # of these, ids that were never given out here
 
 
-def read_labels(body: bytes, ids: PredictionIds, now: datetime) -> Sent:
+def read_labels(body: bytes, ids: PredictionIds, now: datetime, classes: Sequence[str] = ()) -> Sent:
     """Return the labels of a body `{"labels": [{"prediction_id": "...", "value": 1, "at": "..."}, ...]}`.
 
     `at` says since when the truth is known (ISO 8601 with a zone); without it that is `now`. A wrong label keeps no
-    other one from being taken.
+    other one from being taken. The truth about a prediction of several classes is one of `classes`, by its name.
 
     Raises:
         Problem: 400 for what is not JSON, 422 for a body that is no list of labels; and when no label of it is good,
@@ -81,7 +82,7 @@ def read_labels(body: bytes, ids: PredictionIds, now: datetime) -> Sent:
     refused: list[FieldError] = []
     unknown: list[FieldError] = []
     for number, entry in enumerate(entries):
-        label, wrong = _label(entry, f"labels[{number}]", ids, now)
+        label, wrong = _label(entry, f"labels[{number}]", ids, now, classes)
         if label is None:
             refused += wrong
         elif ids.genuine(label.prediction_id):
@@ -124,7 +125,9 @@ def receipt(totals: LabelTotals, sent: Sent, counters: Counters) -> bytes:
     return msgspec.json.encode({**counts, "stale": totals.stale, "refused": refused})
 
 
-def _label(entry: Any, spot: str, ids: PredictionIds, now: datetime) -> tuple[Label | None, list[FieldError]]:
+def _label(
+    entry: Any, spot: str, ids: PredictionIds, now: datetime, classes: Sequence[str]
+) -> tuple[Label | None, list[FieldError]]:
     if not isinstance(entry, dict):
         return None, [FieldError(field=spot, message='a label is {"prediction_id": "...", "value": 1}')]
     errors = _unknown_keys(entry, f"{spot}.", ("prediction_id", "value", "at"))
@@ -133,15 +136,19 @@ def _label(entry: Any, spot: str, ids: PredictionIds, now: datetime) -> tuple[La
         message = "missing; send the `id` of the answer" if id_ is None else "it must be a string"
         errors.append(FieldError(field=f"{spot}.prediction_id", message=message))
         id_ = ""
-    number = _finite(value)
-    if number is None:
+    named = bool(id_) and ids.genuine(id_) and of_classes(id_)
+    number = _class(value, classes) if named else _finite(value)
+    if number is None and named:
+        message = f"it must be one of the classes {', '.join(classes)}"
+        errors.append(FieldError(field=f"{spot}.value", message=message))
+    elif number is None:
         message = (
             "missing; it must be a number, true or false"
             if value is None
             else "it must be a finite number, true or false"
         )
         errors.append(FieldError(field=f"{spot}.value", message=message))
-    elif number not in (0.0, 1.0) and id_ and ids.genuine(id_) and of_probability(id_):
+    elif number not in (0.0, 1.0) and id_ and not named and ids.genuine(id_) and of_probability(id_):
         errors.append(FieldError(field=f"{spot}.value", message=f"{value} is neither 0 nor 1, and the model is binary"))
     at, wrong = _known_at(entry.get("at"), now)
     if wrong:
@@ -149,6 +156,12 @@ def _label(entry: Any, spot: str, ids: PredictionIds, now: datetime) -> tuple[La
     if errors or number is None:
         return None, errors
     return Label(prediction_id=id_, value=number, at=iso(at), arrived=iso(now), source="feedback"), []
+
+
+def _class(value: Any, classes: Sequence[str]) -> float | None:
+    """Return the number that stands for a class; None for what is the name of none. A whole number may be a name."""
+    name = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    return class_number(name) if name in classes else None
 
 
 def _known_at(value: Any, now: datetime) -> tuple[datetime, str]:

@@ -17,6 +17,7 @@ from detent.errors import StoreError
 from detent.records.route import Arm
 from detent.serving.answers import Line
 from detent.serving.assign import BUCKETS, choose
+from detent.serving.class_answers import with_classes
 from detent.serving.counters import FALLBACK, FORCED, Counters
 from detent.serving.endpoints import BY_RULE, Endpoint, Endpoints
 from detent.serving.identifiers import PredictionIds
@@ -97,14 +98,15 @@ class Gateway:
             for ticket in tickets:
                 if ticket.open:
                     ticket.open = 0
-                    ticket.done(BUG)
+                    ticket.done(ticket, BUG)
         finally:
             self._flushing = False
         self._finish()
         self.pace += _RECENT * ((perf_counter() - self._began) / len(tickets) - self.pace)
 
     def _score(self, tickets: Sequence[Ticket]) -> None:
-        now, late = perf_counter(), list[Item]()
+        now = perf_counter()
+        late: list[Item] = []
         groups: dict[Lane[Item] | None, list[Item]] = {}
         for ticket in tickets:
             if ticket.deadline <= now or ticket.gone:
@@ -113,10 +115,11 @@ class Gateway:
             lanes = ticket.endpoint.lanes
             for item in ticket.items:
                 lane = lanes.get(item.arm.version)
-                if lane in groups:
-                    groups[lane].append(item)
-                else:
+                group = groups.get(lane)
+                if group is None:
                     groups[lane] = [item]
+                else:
+                    group.append(item)
         if late:
             self._told(late, [LATE] * len(late))
         for lane, items in groups.items():
@@ -125,12 +128,14 @@ class Gateway:
             else:
                 lane.ask(items, [item.row for item in items], [item.ticket.deadline for item in items])
 
-    def _items(self, ticket: Ticket, request: Request) -> list[Item]:
+    def _items(self, ticket: Ticket, request: Request) -> Sequence[Item]:
         """Name the rows and choose an arm for each."""
         endpoint, reader, rows, entities = ticket.endpoint, request.reader, request.rows, request.entities
-        ids = self._ids.mint(self._now, len(rows), probability=endpoint.probability)
+        ids = self._ids.mint(self._now, len(rows), probability=endpoint.probability, classes=endpoint.classes != ())
         arms = endpoint.route.arms
         if len(arms) == 1 and request.version is None and entities is None and endpoint.entity is None:
+            if len(rows) == 1:  # the usual request
+                return (Item(ticket, ids[0], ids[0], arms[0], reader, rows[0]),)
             return [Item(ticket, id_, id_, arms[0], reader, row) for id_, row in zip(ids, rows, strict=True)]
         arm_for = partial(choose, endpoint.route) if request.version is None else _forced(ticket, request.version)
         place = reader.places.get(endpoint.entity) if endpoint.entity is not None else None
@@ -150,7 +155,9 @@ class Gateway:
         endpoint = ticket.endpoint
         arm_for = partial(choose, endpoint.route) if request.version is None else _forced(ticket, request.version)
         known = {name for version in endpoint.versions.values() for name in version.reader.names}
-        ids = self._ids.mint(self._now, len(request.rows), probability=endpoint.probability)
+        ids = self._ids.mint(
+            self._now, len(request.rows), probability=endpoint.probability, classes=endpoint.classes != ()
+        )
         items: list[Item] = []
         errors: list[FieldError] = []
         for number, (id_, loose) in enumerate(zip(ids, request.rows, strict=True)):
@@ -230,8 +237,8 @@ class Gateway:
         for ticket in tickets:
             if problem is None and ticket.endpoint.route.shadows:  # first: whoever was answered may count on them
                 self._shadows.submit(ticket.endpoint, _copies(ticket.items), ticket.now)
-            ticket.done(problem or _answer(ticket))
-            ticket.items, ticket.done = (), _answered  # no circle is left for the collector to find
+            ticket.done(ticket, problem or _answer(ticket))
+            ticket.items, ticket.asked = (), None  # no circle is left for the collector to find
 
     def _write(self, tickets: Sequence[Ticket]) -> Problem | None:
         rows, left_out = logged_rows(tickets, self._log)
@@ -268,10 +275,6 @@ class Gateway:
                     self._counters.count(key, seconds=rescue.seconds, error=rescue.score is None)
         if times:
             self._counters.count(run, seconds=seconds, times=times)
-
-
-def _answered(_answer: Sequence[Line] | Problem) -> None:
-    """Stand in for who was told already."""
 
 
 def _forced(ticket: Ticket, version: int) -> Callable[[str], Arm]:
@@ -320,7 +323,7 @@ def _answer(ticket: Ticket) -> Sequence[Line] | Problem:
         for item in ticket.items
     ]
     if lines[0].score is not None or any(line.score is not None for line in lines):
-        return lines
+        return with_classes(ticket, lines) if ticket.endpoint.classes else lines
     if all(item.outcome is not None and _unasked(item.outcome) for item in ticket.items):
         return Problem(
             504,

@@ -55,9 +55,7 @@ class Counting:
         self._masked = frozenset(masked)
         self._counts: dict[tuple[str, int], _Hours] = {}
         self._hour = self._next = _NEVER  # the hour that is counted, and its end
-        self._arm: Arm | None = None  # of the last row, with its endpoint and what it was counted in
-        self._endpoint: Endpoint | None = None
-        self._hours: _Hours | None = None
+        self._last: tuple[Arm | None, Endpoint | None, _Hours | None] = (None, None, None)  # where a row was counted
         self._written = monotonic()
 
     def see(self, tickets: Sequence[Ticket]) -> None:
@@ -88,24 +86,26 @@ class Counting:
         store(self.changed())
 
     def _see(self, tickets: Sequence[Ticket]) -> None:
-        hours = None
+        arm, endpoint, hours = self._last
+        seen = None
         for ticket in tickets:
-            endpoint, now = ticket.endpoint, ticket.now
             if ticket.arm != LIVE:
                 continue
-            if not self._hour <= now < self._next:  # the next one, or the clock was put back
-                self._turn(now)
+            if ticket.now is not seen:  # most of a turn came at the same moment
+                seen = ticket.now
+                if not self._hour <= seen < self._next:  # the next hour, or the clock was put back
+                    self._turn(seen)
             for item in ticket.items:
                 outcome = item.outcome
                 if outcome is None or outcome is LATE or outcome is STOPPED:
                     continue
-                if item.arm is not self._arm or endpoint is not self._endpoint:
-                    self._arm, self._endpoint = item.arm, endpoint
-                    self._hours = self._hours_of(endpoint, item.arm.version)
-                hours = self._hours
+                if item.arm is not arm or ticket.endpoint is not endpoint:
+                    arm, endpoint = item.arm, ticket.endpoint
+                    hours = self._hours_of(endpoint, arm.version)
+                    self._last = arm, endpoint, hours
                 if hours is not None:
                     pick = hours.pick
-                    hours.packed.append(hours.pack(*item.row) if pick is None else hours.pack(*pick(item.row)))
+                    hours.packed.append(hours.pack(*(item.row if pick is None else pick(item.row))))
                     hours.scores.append(outcome.score)
             if hours is not None and len(hours.packed) >= _MANY:
                 hours.count()

@@ -11,11 +11,12 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
 
+import msgspec
 from msgspec.structs import replace
 
 from detent.serving.answers import Line
 from detent.serving.counters import HTTP, Counters
-from detent.serving.door import Door, nothing
+from detent.serving.door import Door, Leave, nothing
 from detent.serving.endpoints import Endpoint, Endpoints
 from detent.serving.formats.blobs import LENGTH_HEADER
 from detent.serving.formats.format import Headers, Reply
@@ -41,6 +42,17 @@ _UNLOGGED = (b"x-detent-log", b"dropped")
 _LONGEST_ID = 128  # characters of a caller's own request id that are kept
 
 
+class _Asked(msgspec.Struct):
+    """What the answer to a request depends on besides its rows."""
+
+    target: Target
+    request: Request | LooseRequest
+    headers: Headers
+    began: float  # perf_counter()
+    leave: Leave
+    done: Callable[[Reply], None]
+
+
 class Hot:
     """Answers predict requests of one process."""
 
@@ -55,18 +67,16 @@ class Hot:
         """`origins` are the web pages whose scripts may read answers; others' browsers keep them from that."""
         self._gateway, self._endpoints, self._counters = gateway, endpoints, counters
         self._door, self._origins = door, origins
-        self._seen = (-1, -1)  # of the endpoints that `_targets` was made of
+        self._newest, self._versions = endpoints.newest, endpoints.versions
+        self._seen = self._generation = -1  # of the endpoints that `_targets` was made of
         self._targets: dict[bytes, Target] = {}
         self.in_flight = 0  # requests that are not answered yet
 
     def targets(self) -> Mapping[bytes, Target]:
         """Return what each predict path leads to, for the endpoints of the newest routes."""
-        endpoints = self._endpoints
-        if endpoints.newest[0] != endpoints.seen or endpoints.versions.generation != endpoints.generation:
-            endpoints.table()
-        if endpoints.seen != self._seen[0] or endpoints.generation != self._seen[1]:
-            self._targets = hot_targets(endpoints.table())
-            self._seen = (endpoints.seen, endpoints.generation)
+        if self._newest[0] != self._seen or self._versions.generation != self._generation:
+            self._targets = hot_targets(self._endpoints.table())
+            self._seen, self._generation = self._endpoints.seen, self._endpoints.generation
         return self._targets
 
     def ask(self, target: Target, body: bytes, headers: Headers, done: Callable[[Reply], None]) -> Ticket | None:
@@ -79,57 +89,66 @@ class Hot:
         self.in_flight += 1
         try:
             endpoint = target.endpoint or self._endpoints.find(target.name)
-            seconds = self._door.timeout
-            if _TIMEOUT in headers:
-                wanted = "whole milliseconds, such as 500"
-                seconds = min(seconds, _number(headers[_TIMEOUT], _TIMEOUT, wanted) / 1000)
+            seconds = self._patience(headers) if _TIMEOUT in headers else self._door.timeout
             ahead = (self.in_flight - 1) * self._gateway.pace
             leave = self._door.enter(endpoint, headers.get(_KEY), seconds, began, self.in_flight, ahead)
-            if _VERSION in headers:
-                request = self._pinned(target, endpoint, body, headers)
-            else:
-                request = target.format.read(endpoint, endpoint.reader or reader_of(endpoint), body, headers)
-            if request.version is not None and not is_alone(endpoint, request.version):
-                self._door.admit_tester(headers.get(_KEY))
-
-            def answered(answer: Sequence[Line] | Problem) -> None:
-                leave()
-                self.in_flight -= 1
-                try:
-                    if isinstance(answer, Problem):
-                        raise answer
-                    reply = target.format.write(endpoint, request, answer)
-                except Problem as problem:
-                    done(self.refuse(target, problem, began, headers))
-                    return
-                except Exception:  # it must not keep the other requests of this turn from their answers
-                    LOG.exception("action=write endpoint=%s", target.name)
-                    done(self.refuse(target, BUG, began, headers))
-                    return
-                failed = reply.status >= 500  # rows without a score, in a protocol that can't say so
-                self._counters.count((target.name, 0, HTTP), seconds=perf_counter() - began, error=failed)
-                if ticket.unlogged:
-                    reply = reply._replace(headers=(*reply.headers, _UNLOGGED))
-                if len(reply.body) >= _WORTH_COMPRESSING or _ID in headers or _ORIGIN in headers:
-                    reply = _finished(reply, headers, self._origins)
-                done(reply)
-
-            ticket = Ticket(
-                endpoint, began + seconds, _request_id(headers) if _ID in headers or _TRACE in headers else "", answered
-            )
+            request = self._read(target, endpoint, body, headers)
+            name = _request_id(headers) if _ID in headers or _TRACE in headers else ""
+            asked = _Asked(target, request, headers, began, leave, done)
+            ticket = Ticket(endpoint, began + seconds, name, self._told, asked)
             self._gateway.accept(ticket, request)
             return ticket
-        except Problem as problem:
-            leave()
-            self.in_flight -= 1
-            done(self.refuse(target, problem, began, headers))
+        except Problem as raised:
+            problem = raised
         except Exception:
-            self.in_flight -= 1
             # The edge of the process: a bug of ours must not show a stack trace to a caller, nor end the worker.
             LOG.exception("action=answer endpoint=%s", target.name[:200])
-            leave()
-            done(self.refuse(target, BUG, began, headers))
+            problem = BUG
+        self.in_flight -= 1
+        leave()
+        done(self.refuse(target, problem, began, headers))
         return None
+
+    def _told(self, ticket: Ticket, answer: Sequence[Line] | Problem) -> None:
+        """Send what the gateway says about a request."""
+        asked: _Asked = ticket.asked
+        target, headers, began = asked.target, asked.headers, asked.began
+        asked.leave()
+        self.in_flight -= 1
+        if isinstance(answer, Problem):
+            asked.done(self.refuse(target, answer, began, headers))
+            return
+        try:
+            reply = target.format.write(ticket.endpoint, asked.request, answer)
+        except Problem as problem:
+            asked.done(self.refuse(target, problem, began, headers))
+            return
+        except Exception:  # it must not keep the other requests of this turn from their answers
+            LOG.exception("action=write endpoint=%s", target.name)
+            asked.done(self.refuse(target, BUG, began, headers))
+            return
+        failed = reply.status >= 500  # rows without a score, in a protocol that can't say so
+        self._counters.count((target.name, 0, HTTP), seconds=perf_counter() - began, error=failed)
+        if ticket.unlogged:
+            reply = replace(reply, headers=(*reply.headers, _UNLOGGED))
+        if len(reply.body) >= _WORTH_COMPRESSING or _ID in headers or _ORIGIN in headers:
+            reply = _finished(reply, headers, self._origins)
+        asked.done(reply)
+
+    def _patience(self, headers: Headers) -> float:
+        """Return the seconds that a caller waits who says how long."""
+        wanted = _number(headers[_TIMEOUT], _TIMEOUT, "whole milliseconds, such as 500")
+        return min(self._door.timeout, wanted / 1000)
+
+    def _read(self, target: Target, endpoint: Endpoint, body: bytes, headers: Headers) -> Request | LooseRequest:
+        """Read the rows, and see whether the caller may choose the version if it does."""
+        if _VERSION in headers:
+            request = self._pinned(target, endpoint, body, headers)
+        else:
+            request = target.format.read(endpoint, endpoint.reader or reader_of(endpoint), body, headers)
+        if request.version is not None and not is_alone(endpoint, request.version):
+            self._door.admit_tester(headers.get(_KEY))
+        return request
 
     def _pinned(self, target: Target, endpoint: Endpoint, body: bytes, headers: Headers) -> Request | LooseRequest:
         """Read the rows of a caller who names the version that is to answer."""
@@ -196,4 +215,4 @@ def _finished(reply: Reply, headers: Headers, origins: frozenset[bytes]) -> Repl
         more = (*more, (_ID, given))
     if headers.get(_ORIGIN) in origins:
         more = (*more, *cross_origin(headers[_ORIGIN]))
-    return reply._replace(body=body, headers=(*reply.headers, *more)) if more else reply
+    return replace(reply, body=body, headers=(*reply.headers, *more)) if more else reply

@@ -21,9 +21,14 @@ from detent.errors import Place, StoreError
 
 _BLOCK = 8  # ids that share a hash
 _MAC_DIGITS = 12  # of each
+# By the last digit of a block's first counter: those of its counters and where their digits of the hash begin, the last
+# one first.
+_SPOTS = {
+    first: [(f"{int(first, 16) + place:x}", place * _MAC_DIGITS) for place in reversed(range(_BLOCK))] for first in "08"
+}
 _HEAD_DIGITS = 20  # before the counter
 _SHAPE = re.compile(r"[0-9a-f]{40}")
-_PROBABILITY = 1
+_PROBABILITY, _CLASSES = 1, 2
 KEY_BYTES = 32
 _SITES, _START_BITS = 64, 10  # of the 16 bits of a start number
 
@@ -33,30 +38,29 @@ class PredictionIds:
 
     def __init__(self, key: bytes, *, slot: int, start: int) -> None:
         self._mac = blake2b(key=key, digest_size=_BLOCK * _MAC_DIGITS // 2)
-        self._slot, self._start, self._counter = slot % 256, start % 65_536, 0
+        self._owner = f"{slot % 256:02x}", f"{start % 65_536:04x}"
+        self._counter = 0
         self._now: datetime | None = None
         self._flags = -1
-        self._head = self._macs = ""  # of ids at `_now` with `_flags`: before the counter, after it for one block
-        self._block = -1
+        self._head = ""  # of ids at `_now`: all before the counter
+        self._tails: list[str] = []  # of the ids that are left of a block, the next one last
 
-    def mint(self, now: datetime, count: int, *, probability: bool) -> list[str]:
-        """Return `count` new ids for predictions made at `now`; `probability` says that their labels are 0 or 1."""
-        flags = _PROBABILITY if probability else 0
+    def mint(self, now: datetime, count: int, *, probability: bool, classes: bool = False) -> list[str]:
+        """Return `count` new ids for predictions made at `now`.
+
+        `probability` says that their labels are 0 or 1, `classes` that they are names of classes.
+        """
+        flags = _PROBABILITY if probability else _CLASSES if classes else 0
         if now is not self._now or flags != self._flags:  # all requests of one turn of the event loop have the same
-            self._now, self._flags, self._block = now, flags, -1
-            milliseconds = int(now.timestamp() * 1000) & 0xFFFFFFFFFFFF
-            self._head = f"{milliseconds:012x}{self._slot:02x}{flags:02x}{self._start:04x}"
-        first, head = self._counter, self._head
-        self._counter += count
+            self._begin(now, flags)
+        head, tails = self._head, self._tails
+        if count == 1 and tails:
+            return [head + tails.pop()]
         ids = []
-        for counter in range(first, first + count):
-            counter &= 0xFFFFFFFF
-            place = counter % _BLOCK
-            if counter - place != self._block:
-                self._block = counter - place
-                self._macs = self._hashed(bytes.fromhex(f"{head}{self._block:08x}"))
-            at = place * _MAC_DIGITS
-            ids.append(f"{head}{counter:08x}{self._macs[at : at + _MAC_DIGITS]}")
+        for _ in range(count):
+            if not tails:
+                tails += self._block()
+            ids.append(head + tails.pop())
         return ids
 
     def genuine(self, text: str) -> bool:
@@ -67,6 +71,28 @@ class PredictionIds:
         place = counter % _BLOCK
         macs = self._hashed(bytes.fromhex(f"{text[:_HEAD_DIGITS]}{counter - place:08x}"))
         return hmac.compare_digest(macs[place * _MAC_DIGITS :][:_MAC_DIGITS], text[-_MAC_DIGITS:])
+
+    def _begin(self, now: datetime, flags: int) -> None:
+        """Make ids of another moment or kind from now on. Within the same millisecond a block is used up first."""
+        self._now, self._flags = now, flags
+        slot, start = self._owner
+        milliseconds = int(now.timestamp() * 1000) & 0xFFFFFFFFFFFF
+        head = f"{milliseconds:012x}{slot}{flags:02x}{start}"
+        if head != self._head:
+            self._head = head
+            self._counter -= len(self._tails)
+            self._tails.clear()
+
+    def _block(self) -> list[str]:
+        """Return the rest of the block that the counter is in: counters and what follows them, the first one last."""
+        counter = self._counter & 0xFFFFFFFF
+        place = counter % _BLOCK
+        self._counter = counter + _BLOCK - place
+        digits = f"{counter - place:08x}"
+        macs = self._hashed(bytes.fromhex(self._head + digits))
+        stem = digits[:-1]
+        spots = _SPOTS[digits[-1]]
+        return [stem + last + macs[at : at + _MAC_DIGITS] for last, at in spots[: _BLOCK - place]]
 
     def _hashed(self, body: bytes) -> str:
         """Return the last digits of the ids of a block, one after the other."""
@@ -83,6 +109,11 @@ def start_of(site: int, starts: int) -> int:
 def of_probability(text: str) -> bool:
     """Tell whether a genuine id belongs to a prediction of a probability, whose label must be 0 or 1."""
     return bool(int(text[14:16], 16) & _PROBABILITY)
+
+
+def of_classes(text: str) -> bool:
+    """Tell whether a genuine id belongs to a prediction of several classes, whose label must be the name of one."""
+    return bool(int(text[14:16], 16) & _CLASSES)
 
 
 def load_or_create_key(path: Path) -> bytes:

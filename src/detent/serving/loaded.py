@@ -46,4 +46,5 @@ class LoadedVersion:
     reader: RowReader
     probability: bool  # scores must lie in 0..1
     pace: Pace = UNMEASURED
+    classes: tuple[str, ...] = ()  # it gives a probability for each of them; () when it gives one score
     layout: Layout | None = None  # over which its inputs and scores are counted; None: they are not

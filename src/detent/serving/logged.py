@@ -28,36 +28,38 @@ def logged_rows(tickets: Sequence[Ticket], log: PredictionLog) -> tuple[list[Log
     """
     rows: list[LogRow] = []
     left_out, now, time = 0, None, 0
-    reader, shape = None, None
-    everything, shapes = log.everything, log.shapes
-    for ticket in tickets:
-        if ticket.now is not now:  # most of a turn came at the same moment
+    endpoint, name, seq = None, "", 0
+    reader, mask, shape = None, None, 0
+    everything, shapes, masks_entities = log.everything, log.shapes, log.shapes.masks_entities
+    for ticket in tickets:  # most of a turn came at the same moment to the same endpoint
+        if ticket.now is not now:
             now, time = ticket.now, microseconds(ticket.now)
-        route, request = ticket.endpoint.route, ticket.request
+        if ticket.endpoint is not endpoint:
+            endpoint = ticket.endpoint
+            name, seq = endpoint.route.endpoint, endpoint.route.seq
+        way, request = ticket.arm, ticket.request
         for item in ticket.items:
-            outcome = item.outcome
+            outcome, arm = item.outcome, item.arm
             if outcome is None or outcome is LATE or outcome is STOPPED:
                 continue
             if not everything and not log.wants(item.id):
                 left_out += 1
                 continue
-            if shape is None or item.reader is not reader:
-                reader, shape = item.reader, shapes.of(item.reader)
-            values, entity, arm, score = item.row, item.entity, item.arm, outcome.score
-            if shape.mask is not None:
-                values = shape.mask(values)
-            if shapes.masks_entities:
-                entity = shapes.entity(ticket.endpoint.entity, entity)
-            served_by = arm.version if score is not None else _served_by(item)
+            if item.reader is not reader:
+                reader = item.reader
+                mask, shape = shapes.of(reader).mask, shapes.of(reader).number
+            values = item.row if mask is None else mask(item.row)
+            entity = shapes.entity(ticket.endpoint.entity, item.entity) if masks_entities else item.entity
+            score, version = outcome.score, arm.version
+            served_by = version if score is not None else _served_by(item)
             row = LogRow(
-                item.id, time, route.endpoint, route.seq, arm.version, served_by, ticket.arm, arm.weight / BUCKETS,
-                entity, shape.number, values, score, outcome.error, outcome.seconds, request,
+                item.id, time, name, seq, version, served_by, way, arm.weight / BUCKETS,
+                entity, shape, values, score, outcome.error, outcome.seconds, request,
+                outcome.classes,
             )  # fmt: skip
             rows.append(row)
-            if item.rescue is not None:
-                rows += _rescue_row(item, row)
-            if item.rule is not None:
-                rows.append(replace(row, version=BY_RULE, arm=FALLBACK, score=item.rule, error="", seconds=0.0))
+            if score is None:
+                rows += _stand_ins(item, row)
     return rows, left_out
 
 
@@ -67,13 +69,18 @@ def _served_by(item: Item) -> int | None:
     return None if item.rule is None else BY_RULE
 
 
-def _rescue_row(item: Item, row: LogRow) -> list[LogRow]:
+def _stand_ins(item: Item, row: LogRow) -> list[LogRow]:
+    """Return what was asked besides, because the chosen version failed: the fallback, and the score that is set."""
+    rows: list[LogRow] = []
     rescue, fallback = item.rescue, item.ticket.endpoint.route.fallback
-    if rescue is None or fallback is None:
-        return []
-    return [
-        LogRow(
-            row.id, row.time, row.endpoint, row.route_seq, fallback, row.served_by, FALLBACK, row.propensity,
-            row.entity, row.shape, row.values, rescue.score, rescue.error, rescue.seconds, row.request,
-        )
-    ]  # fmt: skip
+    if rescue is not None and fallback is not None:
+        rows.append(
+            LogRow(
+                row.id, row.time, row.endpoint, row.route_seq, fallback, row.served_by, FALLBACK, row.propensity,
+                row.entity, row.shape, row.values, rescue.score, rescue.error, rescue.seconds, row.request,
+                rescue.classes,
+            )
+        )  # fmt: skip
+    if item.rule is not None:
+        rows.append(replace(row, version=BY_RULE, arm=FALLBACK, score=item.rule, error="", seconds=0.0))
+    return rows

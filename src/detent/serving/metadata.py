@@ -13,7 +13,7 @@ from detent.records.signature import Field
 from detent.serving.endpoints import Endpoint, Endpoints
 from detent.serving.formats.format import JSON, Reply
 from detent.serving.formats.tensors import DATATYPE_OF
-from detent.serving.formats.v2 import OUTPUT
+from detent.serving.formats.v2 import LABEL, OUTPUT
 from detent.serving.problems import Problem
 
 _TEXT = b"text/plain; charset=utf-8"
@@ -52,9 +52,18 @@ def model(endpoints: Endpoints, name: str, version: int | None) -> Reply:
         "versions": [str(number) for number in sorted(_answering(endpoint))],
         "platform": "detent",
         "inputs": inputs,
-        "outputs": [{"name": OUTPUT, "datatype": "FP64", "shape": [-1]}],
+        "outputs": _outputs(endpoint),
     }
     return _json(200, said)
+
+
+def _outputs(endpoint: Endpoint) -> list[dict[str, object]]:
+    if not endpoint.classes:
+        return [{"name": OUTPUT, "datatype": "FP64", "shape": [-1]}]
+    return [
+        {"name": OUTPUT, "datatype": "FP64", "shape": [-1, len(endpoint.classes)]},
+        {"name": LABEL, "datatype": "BYTES", "shape": [-1]},
+    ]
 
 
 def model_ready(endpoints: Endpoints, name: str, version: int | None) -> Reply:

@@ -10,7 +10,7 @@ from detent.records.signature import BOOLEAN, INTEGER, NUMBER, STRING, Field
 from detent.serving.endpoints import Endpoint
 from detent.serving.formats.invocations import Invocations
 from detent.serving.formats.tensors import DATATYPES
-from detent.serving.formats.v2 import OUTPUT, V2
+from detent.serving.formats.v2 import LABEL, OUTPUT, V2
 from detent.serving.metadata import fields_of
 from detent.serving.paths import PUBLIC, ROUTES, TRIGGER, Rule
 from detent.serving.triggers import KEY, MAX_KEY
@@ -188,13 +188,14 @@ _SCHEMAS: dict[str, Json] = {
     "Answer": _object(
         {"model": _STRING, "predictions": _list(_object(
             {"id": _STRING, "version": _INTEGER, "score": {"type": ["number", "null"]}, "fallback": _BOOL,
-             "error": _STRING},
+             "error": _STRING, "label": _STRING,
+             "probabilities": {"type": "object", "additionalProperties": _NUMBER}},
             needed=("id", "version", "score"),
         ))},
     ),
     "Labels": _object(
         {"labels": {"type": "array", "minItems": 1, "maxItems": MAX_ROWS, "items": _object(
-            {"prediction_id": _STRING, "value": {"type": ["number", "boolean"]},
+            {"prediction_id": _STRING, "value": {"type": ["number", "boolean", "string"]},
              "at": {"type": "string", "format": "date-time"}},
             needed=("prediction_id", "value"),
         )}},
@@ -216,17 +217,20 @@ _SCHEMAS: dict[str, Json] = {
     "InferAnswer": _object(
         {"model_name": _STRING, "model_version": _STRING, "id": _STRING,
          "parameters": _object(
-             {"prediction_ids": _list(_STRING), "versions": _list(_INTEGER), "fallbacks": _list(_BOOL)}
+             {"prediction_ids": _list(_STRING), "versions": _list(_INTEGER), "fallbacks": _list(_BOOL),
+              "classes": _list(_STRING)}
          ),
          "outputs": _list(_object(
-             {"name": {"const": OUTPUT}, "datatype": {"const": "FP64"}, "shape": _SHAPE, "data": _list(_NUMBER),
+             {"name": {"enum": [OUTPUT, LABEL]}, "datatype": {"enum": ["FP64", "BYTES"]}, "shape": _SHAPE,
+              "data": {"type": "array", "items": {"type": ["number", "string"]}},
               "parameters": _object({"binary_data_size": _INTEGER})},
              needed=("name", "datatype", "shape"),
          ))},
         needed=("model_name", "parameters", "outputs"),
     ),
     "Predictions": _object(
-        {"predictions": _list(_NUMBER), "prediction_ids": _list(_STRING), "versions": _list(_INTEGER),
+        {"predictions": _list({"anyOf": [_NUMBER, _list(_NUMBER)]}), "prediction_ids": _list(_STRING),
+         "versions": _list(_INTEGER),
          "fallbacks": _list(_BOOL)},
         needed=("predictions",),
     ),

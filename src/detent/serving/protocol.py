@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from asyncio import TimerHandle, Transport
 from collections import deque
-from functools import partial
 from typing import Any, ClassVar, Protocol
 
+import msgspec
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
@@ -52,18 +52,22 @@ class _NoEvent:
         """Nobody waits."""
 
 
-class _Pending:
+class _Pending(msgspec.Struct, eq=False):
     """A request on the short way. uvicorn takes it for one of its own and queues what comes next behind it."""
 
-    __slots__ = ("disconnected", "keep_alive", "reply", "response_complete", "ticket")
-    message_event = _NoEvent()
+    message_event: ClassVar[_NoEvent] = _NoEvent()
 
-    def __init__(self, keep_alive: bool) -> None:
-        self.keep_alive = keep_alive
-        self.response_complete = False
-        self.disconnected = False
-        self.reply: Reply | None = None
-        self.ticket: Ticket | None = None
+    connection: FastProtocol
+    keep_alive: bool
+    response_complete: bool = False
+    disconnected: bool = False
+    reply: Reply | None = None
+    ticket: Ticket | None = None
+
+    def answer(self, reply: Reply) -> None:
+        """Take the answer."""
+        self.reply = reply
+        self.connection.send_answers()
 
 
 class FastProtocol(HttpToolsProtocol):
@@ -77,6 +81,12 @@ class FastProtocol(HttpToolsProtocol):
     process: Process  # the server
     defaults: ClassVar[object] = None  # headers of every answer as they were last written out,
     common: ClassVar[bytes] = b""  # and how that looks
+
+    # Python finds attributes fast in slots, and in the dictionary of an object that has no more than thirty there.
+    __slots__ = (
+        *("_answered", "_begun", "_between", "_connection", "_fed", "_head_bytes", "_heads", "_idle", "_in_body"),
+        *("_in_head", "_odd", "_parts", "_refused", "_target", "_timer", "_waiting", "_wanted"),
+    )
 
     def __init__(self, config: Config, server_state: ServerState, app_state: dict[str, Any], _loop: Any = None) -> None:
         super().__init__(config, server_state, app_state, _loop)
@@ -237,12 +247,11 @@ class FastProtocol(HttpToolsProtocol):
         return not self.pipeline and (before is None or before.response_complete or type(before) is _Pending)
 
     def _ask(self, target: Target, body: bytes, headers: Headers, *, keep_alive: bool) -> None:
-        pending = _Pending(keep_alive)
+        self.cycle = pending = _Pending(self, keep_alive)  # type: ignore[assignment]
         self._waiting.append(pending)
-        self.cycle = pending  # type: ignore[assignment]
         if len(self._waiting) > MAX_PIPELINED:
             self.flow.pause_reading()
-        pending.ticket = self.hot.ask(target, body, headers, partial(self._reply, pending))
+        pending.ticket = self.hot.ask(target, body, headers, pending.answer)
 
     def _keeps_alive(self) -> bool:
         if self.process.should_exit or not self.parser.should_keep_alive():
@@ -250,9 +259,8 @@ class FastProtocol(HttpToolsProtocol):
         # Kept alive without a header that asks for it: HTTP/1.1 for certain. uvicorn keeps no HTTP/1.0 connection.
         return not self._connection or self.parser.get_http_version() != "1.0"
 
-    def _reply(self, pending: _Pending, reply: Reply) -> None:
-        """Send an answer once all before it were sent."""
-        pending.reply = reply
+    def send_answers(self) -> None:
+        """Send each answer that is there once all before it were sent."""
         waiting = self._waiting
         while waiting and waiting[0].reply is not None:
             self._send(waiting.popleft())
@@ -297,9 +305,9 @@ class FastProtocol(HttpToolsProtocol):
         if not (before is None or before.response_complete or isinstance(before, _Pending)):
             before.keep_alive = False  # its answer is still to come, and ends the connection
             return
-        pending = _Pending(keep_alive=False)
+        pending = _Pending(self, keep_alive=False)
         self._waiting.append(pending)
-        self._reply(pending, Reply(problem.status, MEDIA_TYPE, render(problem)))
+        pending.answer(Reply(problem.status, MEDIA_TYPE, render(problem)))
 
     def _look_idle(self) -> None:
         """Close a connection on which nothing was asked for long. Looked at now and then: no request has a timer."""

@@ -3,31 +3,29 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from time import perf_counter
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from detent.errors import DetentError
+from detent.serving.class_scores import score_classes
 from detent.serving.loaded import LoadedVersion
+from detent.serving.outcome import MAX_ERROR, Outcome
 from detent.serving.validate import Row
 
-MAX_ERROR = 300  # characters of a failure that are kept
+__all__ = ["MAX_ERROR", "Outcome", "score"]
+
+_LARGEST = sys.float_info.max
 _SLACK = 1e-6  # float32 arithmetic may leave a probability this far outside 0..1
-
-
-class Outcome(msgspec.Struct, frozen=True, gc=False):
-    """What a model said about one row."""
-
-    score: float | None  # None: it failed
-    error: str  # "" when it answered
-    seconds: float  # of the call that it was scored in: what its caller waited for, however many rows shared it
 
 
 def score(version: LoadedVersion, rows: Sequence[Row]) -> list[Outcome]:
     """Run the model on rows of its own signature, in one call; if that call fails, row by row."""
+    if version.classes:
+        return score_classes(version, rows, _ask)
     outcomes = _call(version, rows)
     if outcomes is not None:
         return outcomes
@@ -45,22 +43,18 @@ def _call(version: LoadedVersion, rows: Sequence[Row]) -> list[Outcome] | None:
     seconds = perf_counter() - began
     if len(scores) != len(rows):
         return None
-    if _is_sound(version, scores):
-        return [Outcome(value, "", seconds) for value in scores.tolist()]
-    return [_judge(version, value, seconds) for value in scores.tolist()]
+    least, most = (0.0, 1.0) if version.probability else (-_LARGEST, _LARGEST)
+    return [
+        Outcome(value, "", seconds) if least <= value <= most else _judge(version, value, seconds)
+        for value in scores.tolist()
+    ]
 
 
-def _ask(version: LoadedVersion, rows: Sequence[Row]) -> NDArray[np.float64]:
+def _ask(version: LoadedVersion, rows: Sequence[Row]) -> NDArray[np.floating]:
     """Ask by rows where the model can be asked so, by columns otherwise."""
     by_rows = getattr(version.predictor, "predict_rows", None)
     scores = by_rows(rows) if by_rows is not None else None
     return version.predictor.predict(version.reader.columns(rows)) if scores is None else scores
-
-
-def _is_sound(version: LoadedVersion, scores: NDArray[np.float64]) -> bool:
-    """True when no score needs a second look; a NaN compares with nothing."""
-    least, most = float(scores.min()), float(scores.max())
-    return least >= 0.0 and most <= 1.0 if version.probability else least > -math.inf and most < math.inf
 
 
 def _call_one(version: LoadedVersion, row: Row) -> Outcome:

@@ -132,7 +132,7 @@ def _rows(log: PredictionLog, job: _Job, number: int, outcomes: Sequence[Outcome
                 row.id, time, route.endpoint, route.seq, number, None, SHADOW, 1.0,
                 log.shapes.entity(endpoint.entity, row.entity), shape.number,
                 row.row if shape.mask is None else shape.mask(row.row),
-                outcome.score, outcome.error, outcome.seconds, "",
+                outcome.score, outcome.error, outcome.seconds, "", outcome.classes,
             )
         )  # fmt: skip
     return rows, len(job.rows) - len(rows)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
@@ -15,7 +16,7 @@ from detent.serving.problems import Problem
 from detent.serving.scoring import Outcome
 from detent.serving.validate import Row, RowReader
 
-Done = Callable[[Sequence[Line] | Problem], None]  # told the answer, or why there is none; called once
+Done = Callable[["Ticket", Sequence[Line] | Problem], None]  # told the answer, or why there is none; called once
 
 
 class Ticket(msgspec.Struct):
@@ -25,6 +26,7 @@ class Ticket(msgspec.Struct):
     deadline: float  # `perf_counter()` after which nobody waits for the answer; rows are not scored after it
     request: str  # what the caller calls its request; "" when it has no name for it
     done: Done
+    asked: Any = None  # what whoever is told needs besides
     arm: str = LIVE  # FORCED when the caller named the version
     now: datetime = datetime.min  # when it was accepted
     items: Sequence[Item] = ()

@@ -27,7 +27,7 @@ def _calibration_error(y: Floats, score: Floats) -> Resampler:
     return lambda counts: np.abs(counts @ surplus).sum(axis=1) / counts.sum(axis=1)
 
 
-def _ece(y: Floats, score: Floats) -> Resampler:
+def ece(y: Floats, score: Floats) -> Resampler:
     """Expected calibration error over 15 bins of equally many rows, less what noise adds to it.
 
     A bin's |observed rate - mean score| is too large on average by the mean of a folded normal less its centre; that
@@ -114,7 +114,7 @@ def _logit(score: Floats) -> Floats:
 
 METRICS = (
     Metric(name="calibration_error", task=BINARY, higher_is_better=False, prepare=_calibration_error, biased=True),
-    Metric(name="ece", task=BINARY, higher_is_better=False, prepare=_ece, biased=True),
+    Metric(name="ece", task=BINARY, higher_is_better=False, prepare=ece, biased=True),
     Metric(name="calibration_slope", task=BINARY, higher_is_better=True, prepare=_slope, goal=1.0),
     Metric(name="calibration_intercept", task=BINARY, higher_is_better=True, prepare=_intercept, goal=0.0),
 )

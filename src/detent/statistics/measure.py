@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from detent.statistics.delong import delong
 from detent.statistics.intervals import Interval, wilson
-from detent.statistics.metric import Floats, Metric, checked, squared_error
+from detent.statistics.metric import CLASSES, Floats, Metric, checked, squared_error
+from detent.statistics.metrics_classes import squared_distance
 from detent.statistics.powered import powered_mean, weighted
 
 
@@ -29,7 +30,7 @@ def measure(
     Args:
         metric: which one.
         y: labels (rows,).
-        score: (rows,).
+        score: (rows,); of several classes (rows, k).
         weights: how many rows each stands for; None: itself.
         confidence: of the interval.
         seed: of the bootstrap.
@@ -40,10 +41,11 @@ def measure(
     labels, scores = checked(y, score, metric.task)
     if metric.name == "roc_auc" and weights is None:
         return delong(labels, scores, confidence=confidence)
-    if metric.name == "accuracy" and weights is None:
-        return wilson(int(right(labels, scores).sum()), len(labels), confidence)
-    if metric.name in LOSSES:
-        return _mean(LOSSES[metric.name](labels, scores), weights, confidence)
+    if metric.rate and weights is None:
+        return wilson(int((metric.hits or right)(labels, scores).sum()), len(labels), confidence)
+    loss = (metric.hits or _OF_CLASSES.get(metric.name)) if metric.task == CLASSES else LOSSES.get(metric.name)
+    if loss is not None:
+        return _mean(loss(labels, scores), weights, confidence)
     if metric.name == "rmse":
         squares = _mean(squared_error(labels, scores), weights, confidence)
         value = sqrt(squares.value)
@@ -70,3 +72,4 @@ def _absolute(y: Floats, score: Floats) -> Floats:
 LOSSES: Mapping[str, Callable[[Floats, Floats], Floats]] = MappingProxyType(
     {"brier": squared_error, "accuracy": right, "mae": _absolute}
 )
+_OF_CLASSES: Mapping[str, Callable[[Floats, Floats], Floats]] = MappingProxyType({"brier": squared_distance})

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from detent.errors import DataError
 
-BINARY, REGRESSION, ANY = "binary", "regression", "any"
+BINARY, REGRESSION, CLASSES, ANY = "binary", "regression", "multiclass", "any"
 
 Floats = NDArray[np.float64]
 Resampler = Callable[[Floats], Floats]
@@ -43,13 +43,14 @@ class Metric:
     """A metric: its name, the task it is for, which way is better, and how it is computed."""
 
     name: str
-    task: str  # "binary" | "regression" | "any"
+    task: str  # "binary" | "regression" | "multiclass" | "any"
     higher_is_better: bool
     prepare: Prepare  # sorts and bins once; the result is asked for many resamples
     rate: bool = False  # each row is right or wrong, and the metric is the share of right ones
     biased: bool = False  # noise adds to it, so its resamples lie too far out
     beside: str = ""  # what it must know of each row besides label and score: "list" | "naive"
     prepare_beside: Callable[[NDArray], Prepare] | None = None  # of such a metric: what that is -> `prepare`
+    hits: Callable[[Floats, Floats], Floats] | None = None  # of a rate: 1 per right row; None: by the cut at 0.5
     goal: float | None = None  # best value of a metric that may be missed on either side, such as a slope of 1
 
     def fits(self, task: str) -> bool:
@@ -70,6 +71,8 @@ class Metric:
 
     def compute(self, y: NDArray, score: NDArray) -> float:
         """Return the metric of scores (rows,) for labels (rows,); binary labels are 0 or 1.
+
+        Of a multiclass task scores are (rows, k) and labels are codes 0 .. k - 1.
 
         Raises:
             UndefinedMetricError: there is no such value: no rows, one class only, NaN or infinite values.
@@ -94,27 +97,23 @@ class Metric:
 
 
 def checked(y: NDArray, score: NDArray, task: str) -> tuple[Floats, Floats]:
-    """Return labels and scores as float64 vectors of one length.
+    """Return labels and scores as float64 vectors of one length; scores of classes as a matrix.
 
     Raises:
-        UndefinedMetricError: the lengths differ, nothing is there, a value is NaN or infinite, or a binary label is
-            neither 0 nor 1.
+        UndefinedMetricError: the lengths differ, nothing is there, a value is NaN or infinite, or a label is none of
+            the task's.
     """
     labels, scores = np.asarray(y, dtype=np.float64), np.asarray(score, dtype=np.float64)
-    if labels.ndim != 1 or labels.shape != scores.shape:
-        raise undefined(
-            f"labels have the shape {labels.shape} and scores {scores.shape}",
-            "a metric compares one score with one label per row",
-            "give two vectors of one length",
-        )
+    _check_shapes(labels, scores, task)
     if not labels.size:
         raise undefined("there are no rows", "a metric of nothing has no value", "evaluate on at least one row")
     for name, values in (("labels", labels), ("scores", scores)):
-        bad = int(np.count_nonzero(~np.isfinite(values)))
+        wrong = ~(np.isfinite(values) if values.ndim == 1 else np.isfinite(values).all(axis=1))
+        bad = int(np.count_nonzero(wrong))
         if bad:
-            first = int(np.flatnonzero(~np.isfinite(values))[0])
+            first = int(np.flatnonzero(wrong)[0])
             raise undefined(
-                f"{bad} of {values.size} {name} are NaN or infinite (the first in row {first})",
+                f"{bad} of {len(values)} {name} are NaN or infinite (the first in row {first})",
                 "a metric over values that are no numbers would be no number",
                 "drop rows without a label; a model must score every row",
             )
@@ -124,7 +123,24 @@ def checked(y: NDArray, score: NDArray, task: str) -> tuple[Floats, Floats]:
             f"the smallest label is {labels.min():g}, the largest {labels.max():g}",
             "encode the label as 0 and 1, or declare the task as regression",
         )
+    if task == CLASSES and not np.all((labels >= 0.0) & (labels < scores.shape[1]) & (labels == np.floor(labels))):
+        raise undefined(
+            f"labels of a task with {scores.shape[1]} classes are 0 to {scores.shape[1] - 1}, and others are here",
+            f"the smallest label is {labels.min():g}, the largest {labels.max():g}",
+            "give the place of each row's class among the classes",
+        )
     return labels, scores
+
+
+def _check_shapes(labels: Floats, scores: Floats, task: str) -> None:
+    if task in (CLASSES, ANY) and labels.ndim == 1 and scores.ndim == 2 and len(labels) == len(scores):
+        return
+    if task == CLASSES or labels.ndim != 1 or labels.shape != scores.shape:
+        raise undefined(
+            f"labels have the shape {labels.shape} and scores {scores.shape}",
+            f"a metric compares one {'row of probabilities' if task == CLASSES else 'score'} with one label per row",
+            f"give {'a vector and a matrix with as many rows' if task == CLASSES else 'two vectors of one length'}",
+        )
 
 
 def mean_of(loss: Callable[[Floats, Floats], Floats]) -> Callable[[Floats, Floats], Resampler]:

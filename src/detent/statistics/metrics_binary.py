@@ -24,7 +24,7 @@ CUT = 0.5  # a score of at least this is an answer of 1
 _CLIP = float(np.finfo(np.float64).eps)
 
 
-def _roc_auc(y: Floats, score: Floats) -> Resampler:
+def roc_auc(y: Floats, score: Floats) -> Resampler:
     """Area under the ROC curve = chance that a positive outscores a negative, a tie counting half (Mann-Whitney).
 
     With C the running total of counts in the order of scores, a positive's mid-rank is the mean of C before and after
@@ -115,7 +115,7 @@ def _mcc(tp: Floats, fp: Floats, fn: Floats, tn: Floats) -> Floats:
 
 
 METRICS = (
-    Metric(name="roc_auc", task=BINARY, higher_is_better=True, prepare=_roc_auc),
+    Metric(name="roc_auc", task=BINARY, higher_is_better=True, prepare=roc_auc),
     Metric(name="average_precision", task=BINARY, higher_is_better=True, prepare=_average_precision),
     Metric(name="accuracy", task=BINARY, higher_is_better=True, prepare=mean_of(_correct), rate=True),
     Metric(name="precision", task=BINARY, higher_is_better=True, prepare=_of_table(_precision)),

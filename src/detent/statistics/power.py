@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from detent.statistics.metrics import BINARY, METRICS, Floats
+from detent.statistics.metrics import BINARY, CLASSES, METRICS, Floats
 
 MAX_BINS = 50  # a number with more distinct values is cut into this many bins of equally many rows
 PRIOR_ROWS = 1.0  # weight of the mean label in a level's estimate, so that one row does not make a level certain
@@ -15,13 +15,17 @@ PRIOR_ROWS = 1.0  # weight of the mean label in a level's estimate, so that one 
 def feature_power(column: pl.Series, y: Floats, *, task: str, seed: int) -> float:
     """Return the predictive power of a column alone.
 
-    For binary labels a roc_auc (0.5 .. 1), else 0 .. 1: the larger of |rank correlation| and r2.
+    For binary labels a roc_auc (0.5 .. 1), else 0 .. 1: the larger of |rank correlation| and r2. Of several classes the
+    mean of what it tells of each against the rest.
 
     Two views, the better one counts. By rank (numbers only; either direction; nulls before all others): finds
     a column that rises or falls with the label. By level: the mean label of each level or bin is learnt on one half of
     the rows and tried on the other half, both ways, so that a column with a value of its own for every row, such as an
     id, learns nothing; finds texts, codes and columns that predict without rising.
     """
+    if task == CLASSES:
+        found = [feature_power(column, (y == code).astype(float), task=BINARY, seed=seed) for code in np.unique(y)]
+        return float(np.mean(found))
     if column.dtype in (pl.Null, pl.Object) or column.n_unique() < 2:
         return _nothing(task)
     levels = _levels(column)

@@ -53,6 +53,28 @@ class Loss:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LossTerm:
+    """What a column's cells add to the expected loss, with the mean zero; which cells are told apart: `dle`."""
+
+    name: str
+    rows: tuple[int, ...]  # of those that it was fitted on, per cell
+    adds: tuple[float, ...]  # per cell, in units of the loss
+    left_out: tuple[tuple[float, ...], ...]  # the same, fitted without each part of the rows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LossModel:
+    """What a row's loss probably is, from its columns one by one; fitted on the evaluation rows."""
+
+    metric: str  # "mae": the loss is |error| | "rmse": its square
+    base: float  # mean loss of these rows
+    left_out: tuple[float, ...]  # the same without each part of the rows
+    terms: tuple[LossTerm, ...]  # of columns that tell something; () where none does
+    spread: float  # variance of means of rows, over that of independent columns and days
+    rows: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Quality:
     """A metric on the evaluation rows."""
 
@@ -76,6 +98,7 @@ class Reference:
     loss: Loss | None = None  # None: a bundle of an earlier form
     quality: tuple[Quality, ...] = ()
     extra: tuple[tuple[str, str], ...] = ()  # (name, JSON) of what others keep beside it
+    losses: tuple[LossModel, ...] = ()  # of a model that gives a value: its metrics without labels
 
     def inflation_of(self, column: str) -> float:
         """Return by what counts of a column are divided before any test; 1 when nothing is known."""
@@ -84,6 +107,10 @@ class Reference:
     def importance_of(self, column: str) -> float | None:
         """Return the share of the score's movement that is due to an input; None when nobody measured it."""
         return dict(self.importance).get(column)
+
+    def loss_model(self, metric: str) -> LossModel | None:
+        """Return what estimates a metric without labels; None where nothing does."""
+        return next((one for one in self.losses if one.metric == metric), None)
 
     def metric(self, name: str) -> Quality | None:
         """Return how good the model was by a metric; None when it was not measured."""
@@ -109,7 +136,11 @@ def to_bytes(reference: Reference) -> bytes:
         {
             "layout": layouts.to_plain(reference.layout),
             "sizes": [len(data) for data in granules],
-            **{name: msgspec.to_builtins(getattr(reference, name)) for name in _Head.__struct_fields__[2:]},
+            **{
+                name: msgspec.to_builtins(getattr(reference, name))
+                for name in _Head.__struct_fields__[2:]
+                if name not in _LATER or getattr(reference, name)
+            },
         }
     )
     body = _MAGIC + struct.pack("<I", len(head)) + head + b"".join(granules)
@@ -125,6 +156,10 @@ class _Head(msgspec.Struct):
     loss: Loss | None
     quality: tuple[Quality, ...]
     extra: tuple[tuple[str, str], ...]
+    losses: tuple[LossModel, ...] = ()
+
+
+_LATER = ("losses",)  # came after the first form: left out when empty, so that earlier references keep their bytes
 
 
 def from_bytes(data: bytes) -> Reference:
@@ -149,6 +184,7 @@ def from_bytes(data: bytes) -> Reference:
         loss=head.loss,
         quality=head.quality,
         extra=head.extra,
+        losses=head.losses,
     )
 
 

@@ -33,6 +33,7 @@ class LogRow(msgspec.Struct, array_like=True, gc=False):
     error: str
     seconds: float
     request: str
+    scores: tuple[float, ...] = ()  # of several classes: a probability for each class of the version, in its order
 
 
 class Turn(msgspec.Struct, array_like=True):

@@ -43,7 +43,8 @@ def assemble(
         _check_parity(scores[rows], native(rows))
     kinds = [(field.name, field.kind) for field in table.signature.inputs]
     observed = {name: table.inputs[name] for name, _ in kinds}
-    profile = summarise({**observed, OUTPUT: scores}, [*kinds, (OUTPUT, "number")], bins=20, levels=50)  # pyright: ignore[reportArgumentType]
+    shown = scores if scores.ndim == 1 else scores.max(axis=1)  # of several classes: how sure the model is
+    profile = summarise({**observed, OUTPUT: shown}, [*kinds, (OUTPUT, "number")], bins=20, levels=50)  # pyright: ignore[reportArgumentType]
     return Model(
         onnx=onnx,
         signature=table.signature,

@@ -24,8 +24,10 @@ def lightgbm(
 ) -> Model:
     """Train gradient boosted trees on every column but `label` and `exclude`, and export them as one graph.
 
-    Strings become the smoothed mean of the label in their category (inside the graph). `params` are LightGBM's own,
-    such as `learning_rate=0.05, num_iterations=200`. The same frame, parameters and seed give the same bytes.
+    With `task="multiclass"` the label is text (or whole numbers), and the model gives a probability per class. Strings
+    become the smoothed mean of the label in their category (inside the graph), of classes one mean per class. `params`
+    are LightGBM's own, such as `learning_rate=0.05, num_iterations=200`. The same frame, parameters and seed give the
+    same bytes.
 
     Raises:
         DataError: the frame can't be trained on; the message names the column and the fix.
@@ -41,7 +43,8 @@ def sklearn(
     """Fit any scikit-learn classifier or regressor on every column but `label` and `exclude`, and export one graph.
 
     Numbers are imputed with their mean and scaled, strings become one column per frequent category. The estimator is
-    cloned; its open `random_state`s are set to `seed`.
+    cloned; its open `random_state`s are set to `seed`. A classifier learns 0 and 1, or several classes whose names are
+    text.
 
     Raises:
         DataError: the frame can't be trained on, or the estimator can't be exported.

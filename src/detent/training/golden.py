@@ -23,7 +23,8 @@ def choose_golden(inputs: pl.DataFrame, scores: NDArray[np.float64], predictor: 
     The rows stand at equal steps in the order of the scores, so every region of the model's output is covered.
     """
     signature = predictor.signature
-    order = np.argsort(scores, kind="stable")
+    # Of several classes: class by class, and inside a class by how sure the model is.
+    order = np.argsort(scores if scores.ndim == 1 else scores.argmax(axis=1) + scores.max(axis=1), kind="stable")
     spread = min(MAX_ROWS - 2, len(order))
     positions = np.unique(np.linspace(0, len(order) - 1, spread).round().astype(np.int64))
     rows = [list(row) for row in inputs[order[positions].tolist()].rows()]
@@ -39,7 +40,13 @@ def score_golden(signature: Signature, rows: Sequence[Sequence[Value]], predicto
         field.name: tuple(_plain(row[position]) for row in rows) for position, field in enumerate(signature.inputs)
     }
     scores = predictor.predict(columns).tolist()
-    return Golden(rows=columns, scores=tuple(_plain(score) for score in scores))  # pyright: ignore[reportArgumentType]
+    return Golden(rows=columns, scores=tuple(map(_score, scores)))
+
+
+def _score(score: float | list[float]) -> float | tuple[float, ...] | None:
+    if isinstance(score, list):
+        return tuple(score) if np.all(np.isfinite(score)) else None
+    return score if np.isfinite(score) else None
 
 
 def _plain(value: Value) -> Value:

@@ -24,7 +24,7 @@ class Model:
     signature: Signature
     profile: Profile  # reference profile of the training rows, with the model's own scores as "prediction"
     golden: Golden
-    task: str  # "binary" | "regression"
+    task: str  # "binary" | "regression" | "multiclass"
     label: str
     params: tuple[tuple[str, str], ...] = ()  # the trainer's parameters, sorted by name
     notes: tuple[str, ...] = ()  # sentences for the model card

@@ -12,10 +12,12 @@ import polars as pl
 from numpy.typing import NDArray
 
 from detent.errors import DataError, did_you_mean
-from detent.records.signature import BOOLEAN, INTEGER, NUMBER, STRING, Field, Signature
+from detent.records.signature import BOOLEAN, INTEGER, NUMBER, PROBABILITIES, STRING, Field, Signature
 
-BINARY, REGRESSION = "binary", "regression"
+BINARY, REGRESSION, CLASSES = "binary", "regression", "multiclass"
+MOST_CLASSES = 100
 OUTPUT = "prediction"  # name of the model's output in the reference profile
+_OUTPUTS = {BINARY: "probability", REGRESSION: "value", CLASSES: PROBABILITIES}
 _LONGEST_NAME = 200  # characters
 _EXACT_INTEGER = 1 << 24  # float32 holds every whole number up to here
 
@@ -24,11 +26,11 @@ _EXACT_INTEGER = 1 << 24  # float32 holds every whole number up to here
 class Table:
     """n rows to learn from."""
 
-    task: str  # "binary" | "regression"
+    task: str  # "binary" | "regression" | "multiclass"
     label: str
     signature: Signature
     inputs: pl.DataFrame  # n rows, the signature's columns in order; categories are strings here
-    y: NDArray[np.float64]  # (n,) labels; 0 or 1 for binary
+    y: NDArray[np.float64]  # (n,) labels; 0 or 1 for binary; of classes their places in `signature.classes`
     notes: tuple[str, ...]
 
     def names(self, *kinds: str) -> list[str]:
@@ -49,12 +51,14 @@ def tabulate(frame: pl.DataFrame, *, label: str, exclude: Sequence[str], task: s
             why="kinds and nulls of columns are read from its schema",
             fix="call `.collect()` on a LazyFrame, or `polars.from_pandas` on a pandas frame",
         )
-    if task not in (BINARY, REGRESSION):
+    if task not in _OUTPUTS:
         raise DataError(
-            what=f"there is no task `{task}`", why="a model gives one score", fix="use binary or regression"
+            what=f"there is no task `{task}`",
+            why="a model gives one score, or a probability per class",
+            fix="use binary, regression or multiclass",
         )
     _check_names(frame, label, exclude)
-    y = _read_label(frame[label], task)
+    y, classes = _read_classes(frame[label]) if task == CLASSES else (_read_label(frame[label], task), ())
     columns = [name for name in frame.columns if name != label and name not in set(exclude)]
     if not columns:
         raise DataError(
@@ -66,11 +70,10 @@ def tabulate(frame: pl.DataFrame, *, label: str, exclude: Sequence[str], task: s
         _check_carried(name)
     fields = tuple(_field(frame[name]) for name in columns)
     inputs = frame.select(pl.col(f.name).cast(pl.String) if f.kind == STRING else pl.col(f.name) for f in fields)
-    output = "probability" if task == BINARY else "value"
     return Table(
         task=task,
         label=label,
-        signature=Signature(inputs=fields, output=output),
+        signature=Signature(inputs=fields, output=_OUTPUTS[task], classes=classes),
         inputs=inputs,
         y=y,
         notes=tuple(note for name in columns for note in _notes(inputs[name])),
@@ -152,6 +155,22 @@ def _read_label(series: pl.Series, task: str) -> NDArray[np.float64]:
             "turn it into 0 and 1, or use task=regression",
         )  # fmt: skip
     return y
+
+
+def _read_classes(series: pl.Series) -> tuple[NDArray[np.float64], tuple[str, ...]]:
+    """Return the place of each row's class among the classes, and these, sorted as text: the same for every run."""
+    if not (series.dtype in (pl.String, pl.Categorical, pl.Enum) or series.dtype.is_integer()):
+        raise _bad_label(series, f"it holds {series.dtype}", "give each class a name, as text")
+    if series.null_count():
+        why = f"{series.null_count()} of {series.len()} labels are null"
+        raise _bad_label(series, why, "drop rows whose label is unknown")
+    texts = series.cast(pl.String)
+    classes = tuple(sorted(texts.unique().to_list()))
+    if not 3 <= len(classes) <= MOST_CLASSES:
+        fix = "use task=binary for two" if len(classes) < 3 else "group the rare ones"
+        raise _bad_label(series, f"it has {len(classes)} classes, and 3 to {MOST_CLASSES} can be learnt", fix)
+    place = {name: code for code, name in enumerate(classes)}
+    return np.array([place[text] for text in texts], dtype=np.float64), classes
 
 
 def _bad_label(series: pl.Series, why: str, fix: str) -> DataError:

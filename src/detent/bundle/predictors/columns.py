@@ -109,6 +109,25 @@ def one_per_row(given: object, rows: int, *, probability: bool) -> NDArray[np.fl
     return scores.reshape(rows)
 
 
+def table_of(given: object, rows: int, classes: int) -> NDArray[np.float64]:
+    """Return a model's answer as float64 of shape (rows, classes).
+
+    Raises:
+        PredictionError: the shape is another one, or the answer holds no numbers.
+    """
+    try:
+        scores = np.asarray(given, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise raised(error) from error
+    if scores.shape != (rows, classes):
+        raise PredictionError(
+            what="the model did not give a probability for each class",
+            why=f"the shape {scores.shape} came for {rows} rows and {classes} classes",
+            fix="roll back to a version that answers",
+        )
+    return scores
+
+
 def raised(error: BaseException | str) -> PredictionError:
     """Build the error for a model that failed on rows that fit its signature."""
     text = error if isinstance(error, str) else f"{type(error).__name__}: {error}"

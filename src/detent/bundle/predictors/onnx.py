@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from struct import Struct
+from struct import Struct, pack
 from struct import error as StructError
 
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from detent.bundle.files import MAX_FILE_BYTES
 from detent.bundle.onnx_file import inspect_model
 from detent.bundle.onnx_inputs import BLOCK, with_one_block
+from detent.bundle.predictors.columns import table_of
 from detent.bundle.protocol import PredictionError
 from detent.errors import DataError, Place, RefusedError
 from detent.records.signature import STRING, Field, Signature
@@ -32,6 +34,8 @@ _LOAD_FAULTS = (
     TypeError,
 )
 _MAX_MESSAGE = 300
+_PREPARED = 4096  # most numbers of a call that is kept for the next one of as many rows
+_KEPT = 128  # of these calls, for each thread
 _FLOATS: dict[str, type[np.floating]] = {"tensor(float)": np.float32, "tensor(double)": np.float64}
 
 
@@ -42,7 +46,7 @@ class OnnxPredictor:
 
     Graphs from elsewhere mostly have one input `[n, k]` of float or double instead: its columns are the signature's
     inputs, in order. Of their outputs the first one of floats counts (classifiers put the label before it); when it has
-    two columns, the second one is the probability of class 1.
+    two columns, the second one is the probability of class 1. Of several classes it has a column for each.
     """
 
     def __init__(self, model: bytes, signature: Signature) -> None:
@@ -68,10 +72,13 @@ class OnnxPredictor:
         output = _score_output(session)
         self._outputs = [output.name]
         self._two_columns = len(output.shape) == 2 and output.shape[1] == 2 and signature.output == "probability"
+        self._classes = len(signature.classes)
         # The session's own method looks at the names of the inputs first, at each call; ours are right by construction.
         self._run = getattr(session, "_sess", session).run
-        self._pack = "fd"[self._dtype is np.float64] if self._block and not self._strings else ""
-        self._packs: dict[int, Struct] = {}  # by number of rows
+        self._by_rows = bool(self._block) and not self._strings
+        one_score = len(output.shape) == 1 or (len(output.shape) == 2 and output.shape[1] == 1)
+        self._session = session if self._by_rows and one_score and not self._classes else None  # for prepared calls
+        self._threads = threading.local()
 
     @classmethod
     def open(cls, folder: Path, signature: Signature) -> OnnxPredictor:
@@ -85,29 +92,40 @@ class OnnxPredictor:
         """Return one score per row; see `Predictor.predict`."""
         rows = next((len(columns[field.name]) for field in self.signature.inputs if field.name in columns), 0)
         if rows == 0:
-            return np.empty(0, dtype=np.float64)
-        return self._scores(self._feed(columns, rows), rows)
+            return np.empty((0, self._classes) if self._classes else 0, dtype=np.float64)
+        return self._scores(self._feed(columns, rows), rows).astype(np.float64, copy=False)
 
-    def predict_rows(self, rows: Sequence[Sequence[object]]) -> NDArray[np.float64] | None:
+    def predict_rows(self, rows: Sequence[Sequence[object]]) -> NDArray[np.floating] | None:
         """Return one score per row of values in the order of the signature; None when `predict` has to be asked.
 
         It is the quick way for models of nothing but numbers, without nulls: there the reading of arguments would take
         as long as the model.
         """
-        if not self._pack:
-            return None
         count, width = len(rows), len(self._numbers)
-        pack = self._packs.get(count)
-        if pack is None:
-            pack = self._packs[count] = Struct(f"{count * width}{self._pack}")
-        try:
-            packed = pack.pack(*chain.from_iterable(rows))
-        except (StructError, OverflowError):  # a null, or a number beyond float32
+        if not self._by_rows or not count:
             return None
-        numbers = np.frombuffer(packed, dtype=self._dtype).reshape(count, width)
-        return self._scores({self._block: numbers}, count)
+        try:
+            if self._session is not None and count * width <= _PREPARED:
+                return self._prepared(self._session, count).scores(chain.from_iterable(rows))
+            packed = pack(f"{count * width}{np.dtype(self._dtype).char}", *chain.from_iterable(rows))
+        except (StructError, OverflowError, *_RUN_FAULTS):  # a null, or a number beyond float32, or the model raised
+            return None
+        return self._scores({self._block: np.ndarray((count, width), self._dtype, packed)}, count)
 
-    def _scores(self, feed: dict[str, NDArray[np.generic]], rows: int) -> NDArray[np.float64]:
+    def _prepared(self, session: onnxruntime.InferenceSession, rows: int) -> _Call:
+        """Return this thread's call for so many rows."""
+        try:
+            calls: dict[int, _Call] = self._threads.calls
+        except AttributeError:
+            calls = self._threads.calls = {}
+        call = calls.get(rows)
+        if call is None:
+            if len(calls) >= _KEPT:
+                calls.clear()
+            call = calls[rows] = _Call(session, self._block, rows, len(self._numbers))
+        return call
+
+    def _scores(self, feed: dict[str, NDArray[np.generic]], rows: int) -> NDArray[np.floating]:
         try:
             scores = self._run(self._outputs, feed, None)[0]
         except _RUN_FAULTS as error:
@@ -116,6 +134,8 @@ class OnnxPredictor:
                 why=str(error)[:_MAX_MESSAGE],
                 fix="roll back to a version that answers; then look at the rows that it failed on",
             ) from error
+        if self._classes:
+            return table_of(scores, rows, self._classes)
         if self._two_columns and isinstance(scores, np.ndarray) and scores.shape == (rows, 2):
             scores = scores[:, 1]
         if not isinstance(scores, np.ndarray) or scores.size != rows:
@@ -124,7 +144,7 @@ class OnnxPredictor:
                 why=f"{getattr(scores, 'shape', type(scores).__name__)} came for {rows} rows",
                 fix="roll back to a version that answers",
             )
-        return scores.reshape(rows).astype(np.float64, copy=False)
+        return scores.reshape(rows)
 
     def _feed(self, columns: Mapping[str, Sequence[object]], rows: int) -> dict[str, NDArray[np.generic]]:
         feed: dict[str, NDArray[np.generic]] = {f.name: _tensor(f, columns.get(f.name), rows) for f in self._strings}
@@ -150,6 +170,30 @@ class OnnxPredictor:
             elif self._numbers:
                 feed[self._numbers[0]] = tensors[self._numbers[0]]
         return feed
+
+
+class _Call:
+    """One thread's prepared call for so many rows: it keeps what the library makes anew at every other call."""
+
+    def __init__(self, session: onnxruntime.InferenceSession, block: str, rows: int, width: int) -> None:
+        output, taken = _score_output(session), _FLOATS[session.get_inputs()[0].type]
+        numbers = np.zeros(rows * width, taken)
+        self._numbers, self._given = numbers.data, np.zeros(rows, _FLOATS[output.type])
+        self._pack = Struct(f"{len(numbers)}{numbers.dtype.char}").pack_into
+        binding = session.io_binding()
+        binding.bind_input(block, "cpu", 0, taken, (rows, width), numbers.ctypes.data)
+        shape = (rows, 1)[: len(output.shape)]
+        binding.bind_output(output.name, "cpu", 0, self._given.dtype.type, shape, self._given.ctypes.data)
+        # Here too what looks at the arguments at each call is left out, if the library has its parts where they were.
+        bare, bound = getattr(session, "_sess", None), getattr(binding, "_iobinding", None)
+        self._run = session.run_with_iobinding if bare is None or bound is None else bare.run_with_iobinding
+        self._binding = binding if bare is None or bound is None else bound
+
+    def scores(self, values: Iterable[object]) -> NDArray[np.floating]:
+        """Return one score per row; `values` are those of all rows, one row after the other."""
+        self._pack(self._numbers, 0, *values)
+        self._run(self._binding, None)
+        return self._given.copy()
 
 
 def _session(model: bytes, options: onnxruntime.SessionOptions) -> onnxruntime.InferenceSession:

@@ -25,6 +25,7 @@ from detent.bundle.predictors.columns import (
     one_per_row,
     raised,
     same_names,
+    table_of,
     unloadable,
     values_of,
 )
@@ -51,14 +52,11 @@ class SkopsPredictor:
     def __init__(self, model: bytes, signature: Signature, *, types: Sequence[str]) -> None:
         self._model = _load(model, types)
         self.signature = signature
-        probability = signature.output == "probability"
-        self._call = getattr(self._model, "predict_proba" if probability else "predict", None)
+        wanted = "predict" if signature.output == "value" else "predict_proba"
+        self._call = getattr(self._model, wanted, None)
         if self._call is None:
-            missing = "predict_proba" if probability else "predict"
-            raise unloadable(FILE, f"{type(self._model).__name__} has no `{missing}`", "train an estimator that has it")
-        classes = getattr(self._model, "classes_", None)
-        if probability and (classes is None or len(classes) != 2):
-            raise unloadable(FILE, f"its classes are {classes}", "train it on two classes")
+            raise unloadable(FILE, f"{type(self._model).__name__} has no `{wanted}`", "train an estimator that has it")
+        _check_classes(classes_of(self._model), signature)
         same_names(names_of(self._model), signature, FILE)
         self._fields = signature.inputs
         self._frame = any(f.kind == STRING for f in signature.inputs) or _picks_by_name(self._model)
@@ -76,14 +74,17 @@ class SkopsPredictor:
     def predict(self, columns: Columns) -> NDArray[np.float64]:
         """Return one score per row; see `Predictor.predict`."""
         rows = count_rows(columns, self.signature)
+        classes = len(self.signature.classes)
         if rows == 0:
-            return np.empty(0, dtype=np.float64)
+            return np.empty((0, classes) if classes else 0, dtype=np.float64)
         data = self._as_frame(columns, rows) if self._frame else block(columns, self._fields, rows).T
         assert self._call is not None
         try:
             given = self._call(data)
         except _RUN_FAULTS as error:
             raise raised(error) from error
+        if classes:
+            return table_of(given, rows, classes)
         return one_per_row(given, rows, probability=self.signature.output == "probability")
 
     def _as_frame(self, columns: Columns, rows: int) -> pd.DataFrame:
@@ -115,6 +116,27 @@ def fitted_names(data: bytes, types: Sequence[str]) -> tuple[str, ...]:
 def names_of(model: object) -> tuple[str, ...]:
     """Return the names that an estimator was fitted with, in order; () when it saw a plain matrix."""
     return tuple(str(name) for name in getattr(model, "feature_names_in_", ()))
+
+
+def fitted_classes(data: bytes, types: Sequence[str]) -> tuple[str, ...]:
+    """Return the classes of the estimator in a skops file as text, in its order; () of a regressor.
+
+    Raises:
+        RefusedError: it is no skops file, or is made of types that are not listed.
+    """
+    return classes_of(_load(data, types))
+
+
+def classes_of(model: object) -> tuple[str, ...]:
+    """Return the classes that an estimator tells apart, as text, in its order; () of a regressor."""
+    return tuple(str(name) for name in getattr(model, "classes_", ()))
+
+
+def _check_classes(classes: tuple[str, ...], signature: Signature) -> None:
+    if signature.output == "probability" and len(classes) != 2:
+        raise unloadable(FILE, f"its classes are {list(classes)}", "train it on two classes")
+    if signature.classes and classes != signature.classes:
+        raise unloadable(FILE, f"its classes are {list(classes)}, its signature says {list(signature.classes)}")
 
 
 def _load(data: bytes, types: Sequence[str]) -> Any:

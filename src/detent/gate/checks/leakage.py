@@ -9,13 +9,14 @@ from detent.gate.requirements import require_rows
 from detent.gate.rule import concluded
 from detent.gate.wording import number
 from detent.records.check import INCONCLUSIVE, PASS, REJECT, Check, CheckResult
-from detent.statistics.metrics import BINARY, METRICS
+from detent.statistics.metrics import BINARY, CLASSES, metrics_of
 from detent.statistics.power import feature_power
 
-MAX_FEATURE = {BINARY: 0.97, "regression": 0.995}  # roc_auc; |rank correlation| or r2, of one feature alone
+MAX_FEATURE = {BINARY: 0.97, "regression": 0.995, CLASSES: 0.97}  # as _FEATURE_MEASURE, of one feature alone
 MAX_MODEL = 0.995  # roc_auc or r2 of the model
 MAX_JUMP = 0.10  # roc_auc above the champion, on the same rows and as it once was
-_FEATURE_MEASURE = {BINARY: "roc_auc", "regression": "rank correlation or r2"}
+_FEATURE_MEASURE = {BINARY: "roc_auc", "regression": "rank correlation or r2", CLASSES: "roc_auc_ovr"}
+_MODEL_MEASURE = {BINARY: "roc_auc", "regression": "r2", CLASSES: "roc_auc_ovr"}
 _WAY_OUT = "; if this is honest, allow it with the line `leakage <= ...` in the gate section of detent.yaml"
 
 
@@ -74,11 +75,11 @@ def _limits(check: Check, task: str) -> tuple[float, float]:
 
 
 def _model_fault(evidence: Evidence, limit: float) -> str:
-    metric = METRICS["roc_auc" if evidence.task == BINARY else "r2"]
+    metric = metrics_of(evidence.task)[_MODEL_MEASURE[evidence.task]]
     ours = metric.compute(evidence.y, evidence.score)
     if ours > limit:
         return f"{metric.name} is {number(ours)}, more than {limit:g}: too good to be true, look for leakage{_WAY_OUT}"
-    if evidence.champion is None or evidence.task != BINARY:
+    if evidence.champion is None or evidence.task not in (BINARY, CLASSES):
         return ""
     theirs = metric.compute(evidence.y, evidence.champion)
     # A champion that fell behind a changed world is no measure: its successor may be as good as it once was.

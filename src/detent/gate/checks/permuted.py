@@ -37,7 +37,7 @@ class PermutedControl:
             reason = f"there is no model on permuted labels: {why}"
             return concluded(check, INCONCLUSIVE, reason, rows=0)
         require_rows(found.y, evidence.task)
-        y, score = np.full(evidence.rows, np.nan), np.full(evidence.rows, np.nan)
+        y, score = np.full(evidence.rows, np.nan), np.full_like(evidence.score, np.nan)
         y[found.rows], score[found.rows] = found.y, found.score
         interval = measured(metric, check, replace(evidence, y=y, score=score), found.rows)
         subject = f"trained on permuted labels, trees on {count(found.inputs, 'input')} reach a {check.metric} of"

@@ -106,7 +106,7 @@ def _judged(check: Check, evidence: Evidence, metric: Metric, found: Stressed) -
 
 
 def _drop(check: Check, evidence: Evidence, metric: Metric, found: Stressed, scores: NDArray[np.float64]) -> Interval:
-    spoiled = np.full(evidence.rows, np.nan)
+    spoiled = np.full_like(evidence.score, np.nan)
     spoiled[found.rows] = scores
     lost = difference(metric, check, replace(evidence, champion=spoiled), found.rows)
     if metric.higher_is_better:

@@ -54,7 +54,7 @@ def _note(metric: Metric, evidence: Evidence) -> str:
     """Say on how many rows two models disagree, where a row is right or wrong."""
     if not metric.rate or evidence.champion is None:
         return ""
-    ours, theirs = right(evidence.y, evidence.score), right(evidence.y, evidence.champion)
+    ours, theirs = (right(metric, evidence.y, score) for score in (evidence.score, evidence.champion))
     only, only_other = int(np.sum(ours & ~theirs)), int(np.sum(theirs & ~ours))
     p = mcnemar_mid_p(only, only_other)
     return f"right alone on {only:,} rows, the champion on {only_other:,} (McNemar mid-p {p:.3g})"

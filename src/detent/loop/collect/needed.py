@@ -94,6 +94,7 @@ def _work(ws: PipelineWorkspace, marks: Marks, since: str) -> None:
         ("checkpoints", "checkpoints of unfinished steps"),
         ("sources", "last read of sources outside"),
         ("checks", "checks of data"),
+        ("parcels", "answers on their way to other hosts"),
     ):
         for row in ws.db.rows(_SQL[query], **({"since": since} if ":since" in _SQL[query] else {})):
             _mark(marks, reason, row)

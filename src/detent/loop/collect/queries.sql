@@ -23,6 +23,9 @@ SELECT snapshot, parts FROM sources
 SELECT snapshot, last, results FROM checks WHERE checked >= :since
     OR seq IN (SELECT MAX(seq) FROM checks WHERE outcome <> 'fail' GROUP BY dataset)
 
+-- parcels --
+SELECT digest FROM log_parcels
+
 -- verdict --
 SELECT verdict FROM verdicts WHERE id = :id
 

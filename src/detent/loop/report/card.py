@@ -69,6 +69,8 @@ def card(ws: Workspace, number: int) -> Card:
     signature = signature_from_json((folder / "signature.json").read_bytes())
     rows = profile_from_json((folder / "profile.json").read_bytes()).rows
     what = "the probability of class 1" if signature.output == "probability" else f"a {signature.output}"
+    if signature.classes:
+        what = f"a probability for each of {', '.join(signature.classes)}"
     sections = (
         Section(
             title="Where it comes from",

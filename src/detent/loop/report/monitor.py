@@ -104,7 +104,8 @@ def _windows(ws: Workspace, endpoint: str, since: datetime | None) -> tuple[Wind
             continue
         rows[told["end"]] = WindowRow(
             start=told["start"], end=told["end"], rows=told["rows"], severity=told["severity"],
-            drift=told.get("drift", 0.0), idle=told.get("reason") is not None, seq=event.seq,
+            drift=told.get("drift", 0.0), idle=told.get("reason") is not None,
+            lacking=tuple(told.get("lacking", ())), seq=event.seq,
         )  # fmt: skip
     ordered = [rows[end] for end in sorted(rows)]
     return tuple(ordered if since is not None else ordered[-WINDOWS:])

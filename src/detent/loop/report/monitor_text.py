@@ -18,6 +18,12 @@ def monitor_text(report: MonitorReport) -> list[str]:
     lines = [f"{report.project}{period}", "", report.standing.headline]
     for text, seq in report.standing.sentences:
         lines += wrapped(text, seq, indent="  ")
+    lacking = [window for window in report.windows if window.lacking]
+    if lacking:
+        newest = lacking[-1]
+        said = f"{newest.end[:16]}  the window was judged without all answers of {', '.join(newest.lacking)}"
+        lines += ["", "HOSTS", *wrapped(said, newest.seq, indent="  ", hang=18)]
+        lines += _more(len(lacking) - 1, "earlier windows")
     if report.quality:
         lines += ["", "QUALITY", *_quality(report.quality[::-1], report.metric)]
     if report.columns:

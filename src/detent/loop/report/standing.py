@@ -55,9 +55,9 @@ def _estimate(report: MonitorReport) -> list[tuple[str, int | None]]:
     if not report.estimates:
         return []
     latest = report.estimates[-1]
-    return [
-        (f"Without labels, {latest.metric} is estimated at {latest.value:.3f} up to {latest.end[:10]}.", latest.seq)
-    ]
+    bounds = "" if latest.low is None or latest.high is None else f" ({latest.low:.3f} to {latest.high:.3f})"
+    text = f"Without labels, {latest.metric} is estimated at {latest.value:.3f}{bounds} up to {latest.end[:10]}."
+    return [(text, latest.seq)]
 
 
 def _drift(moved: Sequence[ColumnRow], seq: int) -> tuple[str, int | None]:

@@ -17,6 +17,7 @@ class WindowRow:
     severity: str  # worst finding about its traffic
     drift: float  # largest PSI, corrected for its size
     idle: bool  # nothing was served
+    lacking: tuple[str, ...]  # hosts whose answers were not all here when it was judged
     seq: int
 
 

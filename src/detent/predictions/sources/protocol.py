@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -25,6 +26,41 @@ class Fetched:
 
     rows: pl.DataFrame  # with the columns that the source declares, and perhaps more
     version: str  # differs when the place changed in any way other than by new rows; "" when nobody can tell
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aside:
+    """A message that is no label, kept so that somebody can look at it."""
+
+    place: str  # "truth[0]@17": topic, partition, offset
+    why: str
+    message: str  # its beginning
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """What a stream gave, of one look."""
+
+    frames: tuple[pl.DataFrame, ...]  # with the columns that the source declares, `time` and `place`
+    time: str  # column: when each was known
+    place: str  # column: where each was read
+    aside: tuple[Aside, ...]  # no labels, whatever the task
+    waiting: int  # whose truth is not known yet
+    left_out: tuple[tuple[str, int], ...]  # (why, messages) of what is not kept
+    more: bool  # the stream has more
+    settle: Callable[[], None]  # says to the stream that all of this is stored; raises LabelError
+
+
+class Stream(Protocol):
+    """Reads what a stream has that was not settled yet. Called by one thread at a time."""
+
+    def __call__(self, source: LabelSource) -> Batch:
+        """Return at most one batch.
+
+        Raises:
+            LabelError: it is not there, does not answer or refuses.
+        """
+        ...
 
 
 class Fetch(Protocol):

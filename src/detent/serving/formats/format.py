@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
+
+import msgspec
 
 from detent.serving.answers import Line
 from detent.serving.endpoints import Endpoint
@@ -17,7 +19,7 @@ Headers = Mapping[
 ]  # those of `hot.READ`, names in lower case; of a header that was sent twice the last one
 
 
-class Reply(NamedTuple):
+class Reply(msgspec.Struct, frozen=True, gc=False):
     """What goes back to the caller."""
 
     status: int

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from detent.serving.answers import Line
+from detent.serving.class_answers import tables
 from detent.serving.endpoints import Endpoint
 from detent.serving.formats.beside import entities_beside
 from detent.serving.formats.comma_separated import read_csv
@@ -25,7 +26,7 @@ _KEYS = (*SHAPES, "params")
 
 
 class _Answer(msgspec.Struct, omit_defaults=True, gc=False):
-    predictions: list[float | None]
+    predictions: Sequence[float | Sequence[float] | None]
     prediction_ids: list[str] | None = None
     versions: list[int] | None = None
     fallbacks: list[bool] | None = None
@@ -57,11 +58,11 @@ class Invocations:
         return _request(reader, rows, shape, params)
 
     def write(self, endpoint: Endpoint, request: Request | LooseRequest, lines: Sequence[Line]) -> Reply:
-        """Return the scores; a row without one makes it an error."""
+        """Return the scores, of several classes a list per row; a row without one makes it an error."""
         problem = missing_rows(lines)
         if problem is not None:
             return self.refuse(problem)
-        answer = _Answer([line.score for line in lines])
+        answer = _Answer(tables(lines)[1] if endpoint.classes else [line.score for line in lines])
         if request.wish:
             answer.prediction_ids = [line.id for line in lines]
             answer.versions = [line.version for line in lines]

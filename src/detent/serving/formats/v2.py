@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from detent.serving.answers import Line
+from detent.serving.class_answers import tables
 from detent.serving.endpoints import Endpoint
 from detent.serving.formats.beside import entities_beside
 from detent.serving.formats.blobs import SIZE, read_tensors, split_body
@@ -21,7 +22,7 @@ from detent.serving.formats.whole import missing_rows
 from detent.serving.problems import FieldError, Problem, fields_of
 from detent.serving.validate import LooseRequest, Request, Row, RowReader, invalid, named
 
-OUTPUT = "score"
+OUTPUT, LABEL = "score", "label"
 _BINARY = b"application/octet-stream"
 _LENGTH = b"Inference-Header-Content-Length"
 
@@ -31,28 +32,30 @@ class Wish(NamedTuple):
 
     id: str | None
     binary: bool
+    label: bool = True  # of several classes: with the most probable one, besides the probabilities
 
 
 class _Output(msgspec.Struct, omit_defaults=True, gc=False):
     name: str
     datatype: str
-    shape: tuple[int]
-    data: list[float | None] | None = None
+    shape: tuple[int, ...]
+    data: Sequence[float | str | None] | None = None
     parameters: Mapping[str, int] | None = None
 
 
-class _Parameters(msgspec.Struct, gc=False):
+class _Parameters(msgspec.Struct, omit_defaults=True, gc=False):
     """One entry per row: lists, which the protocol's prose allows nowhere and its clients take everywhere."""
 
     prediction_ids: list[str]
     versions: list[int]
     fallbacks: list[bool]
+    classes: Sequence[str] = ()  # what the columns of the score are about
 
 
 class _Answer(msgspec.Struct, omit_defaults=True, gc=False):
     model_name: str
     parameters: _Parameters
-    outputs: tuple[_Output]
+    outputs: tuple[_Output, ...]
     model_version: str = ""  # left out when several versions answered
     id: str | None = None
 
@@ -61,7 +64,7 @@ _ENCODE = msgspec.json.Encoder().encode
 
 
 class V2:
-    """Tensors in, one tensor `score` out."""
+    """Tensors in, one tensor `score` out; of several classes (rows, classes), with the tensor `label`."""
 
     def __init__(self, version: int | None = None) -> None:
         self._version = version  # the one that shall answer; None: the route decides
@@ -74,20 +77,23 @@ class V2:
             reader = pinned_reader(endpoint, self._version)
         head, blob = split_body(body, headers)
         if reader is None:
-            return self._read_loosely(head, blob)
+            return self._read_loosely(endpoint, head, blob)
         quick = tensor_reader(reader)
         found = quick.read(head) if blob is None else quick.read_binary(head, blob)
         if found is None:
             found = _read_patiently(reader, head, blob)
         rows, envelope = found
         entities = entities_beside(envelope.parameters, len(rows), "parameters")
-        return Request(reader, rows, entities, self._version, _wish(envelope))
+        return Request(reader, rows, entities, self._version, _wish(envelope, endpoint))
 
-    def _read_loosely(self, head: bytes, blob: memoryview | None) -> LooseRequest:
+    def _read_loosely(self, endpoint: Endpoint, head: bytes, blob: memoryview | None) -> LooseRequest:
         decoded, envelope = _decode(head)
         rows = loose_rows(read_tensors(read_heads(decoded.get("inputs")), blob))
         return LooseRequest(
-            rows, entities_beside(envelope.parameters, len(rows), "parameters"), self._version, _wish(envelope)
+            rows,
+            entities_beside(envelope.parameters, len(rows), "parameters"),
+            self._version,
+            _wish(envelope, endpoint),
         )
 
     def write(self, endpoint: Endpoint, request: Request | LooseRequest, lines: Sequence[Line]) -> Reply:
@@ -98,6 +104,8 @@ class V2:
         scores = [line.score for line in lines]
         versions = [line.version for line in lines]
         wish: Wish = request.wish
+        if endpoint.classes:
+            return _write_classes(endpoint, wish, lines)
         answer = _Answer(
             endpoint.route.endpoint,
             _Parameters([line.id for line in lines], versions, [line.fallback for line in lines]),
@@ -120,6 +128,31 @@ class V2:
         return Reply(problem.status, JSON, body, problem.headers)
 
 
+def _write_classes(endpoint: Endpoint, wish: Wish, lines: Sequence[Line]) -> Reply:
+    """Return a probability per row and class, and the most probable class of each row."""
+    names, rows = tables(lines)
+    scores, labels = [value for row in rows for value in row], [line.label for line in lines]
+    score, label = _Output(OUTPUT, "FP64", (len(rows), len(names))), _Output(LABEL, "BYTES", (len(rows),))
+    versions = [line.version for line in lines]
+    answer = _Answer(
+        endpoint.route.endpoint,
+        _Parameters([line.id for line in lines], versions, [line.fallback for line in lines], names),
+        (score, label) if wish.label else (score,),
+        str(versions[0]) if len(set(versions)) == 1 else "",
+        wish.id,
+    )
+    if not wish.binary:
+        score.data, label.data = scores, labels
+        return Reply(200, JSON, _ENCODE(answer))
+    texts = [text.encode() for text in labels] if wish.label else []
+    blobs = (
+        struct.pack(f"<{len(scores)}d", *scores), b"".join([struct.pack("<I", len(text)) + text for text in texts])
+    )  # fmt: skip
+    score.parameters, label.parameters = {SIZE: len(blobs[0])}, {SIZE: len(blobs[1])}
+    head = _ENCODE(answer)
+    return Reply(200, _BINARY, head + b"".join(blobs), ((_LENGTH, str(len(head)).encode()),))
+
+
 def _read_patiently(reader: RowReader, head: bytes, blob: memoryview | None) -> tuple[list[Row], Envelope]:
     decoded, envelope = _decode(head)
     columns = typed_columns(read_tensors(read_heads(decoded.get("inputs")), blob), reader)
@@ -139,11 +172,13 @@ def _decode(head: bytes) -> tuple[dict[str, Any], Envelope]:
         raise invalid([FieldError(field=path.rstrip("`"), message=message.lower())]) from error
 
 
-def _wish(envelope: Envelope) -> Wish:
+def _wish(envelope: Envelope, endpoint: Endpoint) -> Wish:
     outputs = envelope.outputs or ()
+    known = (OUTPUT, LABEL) if outputs and endpoint.classes else (OUTPUT,)
     for number, output in enumerate(outputs):
-        if output.name != OUTPUT or number:
-            message = f"it is {named(output.name)}; the one output is `{OUTPUT}`"
+        if output.name not in known or output.name in [one.name for one in outputs[:number]]:
+            told = f"the one output is `{OUTPUT}`" if len(known) == 1 else f"outputs are `{'` and `'.join(known)}`"
+            message = f"it is {named(output.name)}; {told}"
             raise invalid([FieldError(field=f"outputs[{number}].name", message=message)])
         if (output.parameters or {}).get("classification"):
             message = "classes are not given out; read the scores"
@@ -151,4 +186,4 @@ def _wish(envelope: Envelope) -> Wish:
     binary = bool((envelope.parameters or {}).get("binary_data_output", False))
     for output in outputs:
         binary = bool((output.parameters or {}).get("binary_data", binary))
-    return Wish(envelope.id, binary)
+    return Wish(envelope.id, binary, not outputs or any(output.name == LABEL for output in outputs))

@@ -189,7 +189,7 @@ class ServingProcess:
         if reader is None:
             reader = endpoint.reader_for(endpoint.route.arms[0].version)
         body = msgspec.json.encode({"inputs": [asked.inputs], "entities": [asked.entity]})
-        ticket = Ticket(endpoint, perf_counter() + PATIENCE, asked.name, done)
+        ticket = Ticket(endpoint, perf_counter() + PATIENCE, asked.name, lambda _, told: done(told))
         self._gateway.accept(ticket, reader.read(body))
 
     def _raised(self, loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:

@@ -19,8 +19,12 @@ _INPUT = "matrix"
 _INSIDE = f"{PREFIX}estimator/"  # before every name in the estimator's part
 
 
-def add_estimator(graph: Graph, estimator: BaseEstimator, matrix: str, *, width: int, classifier: bool) -> str:
-    """Add the estimator behind the tensor `matrix` ([n, width] float32) and return its score's name ([n, 1]).
+def add_estimator(
+    graph: Graph, estimator: BaseEstimator, matrix: str, *, width: int, classifier: bool, classes: int = 0
+) -> str:
+    """Add the estimator behind the tensor `matrix` ([n, width] float32) and return its score's name.
+
+    The score is [n, 1]; with `classes` (three or more) it is [n, classes].
 
     Raises:
         DataError: skl2onnx has no converter for it, or needs operators beyond the standard ones.
@@ -33,6 +37,8 @@ def add_estimator(graph: Graph, estimator: BaseEstimator, matrix: str, *, width:
     if not classifier:
         shape = graph.constant(np.array([-1, 1], dtype=np.int64))
         return graph.add("Reshape", inner.output[0].name, shape)
+    if classes:
+        return inner.output[1].name
     column = graph.constant(np.array([1], dtype=np.int64))
     return graph.add("Gather", inner.output[1].name, column, axis=1)
 

@@ -1,4 +1,4 @@
-"""Build one ONNX graph: a column per input, preprocessing, the model, one score per row."""
+"""Build one ONNX graph: a column per input, preprocessing, the model, one score per row (or one per class)."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Graph:
         return name
 
     def finish(self, score: str, signature: Signature) -> bytes:
-        """Return the serialised model. `score` is a tensor of shape [n, 1]."""
+        """Return the serialised model. `score` is a tensor of shape [n, 1], of several classes [n, k]."""
         self.add("Identity", score, output=SCORE)
         inputs = [
             helper.make_tensor_value_info(
@@ -48,7 +48,7 @@ class Graph:
             )
             for field in signature.inputs
         ]
-        output = helper.make_tensor_value_info(SCORE, TensorProto.FLOAT, ["n", 1])
+        output = helper.make_tensor_value_info(SCORE, TensorProto.FLOAT, ["n", len(signature.classes) or 1])
         graph = helper.make_graph(self.nodes, "detent", inputs, [output], self.constants)
         model = helper.make_model(
             graph,

@@ -23,18 +23,21 @@ _COLUMNS = (
 def tree_attributes(dump: Mapping[str, Any]) -> dict[str, Any]:
     """Return ONNX attributes for `Booster.dump_model()`: the sum of the trees' leaves is the raw score.
 
+    Of several classes there is one sum per class: the trees of a round stand in the order of the classes.
+
     Raises:
         DataError: the trees hold something that this export can't say (categorical splits, linear leaves, ...).
     """
     if dump.get("average_output"):
         raise _unsupported("boosting=rf averages its trees", "use boosting=gbdt, dart or goss")
     attributes: dict[str, Any] = {name: [] for name in _COLUMNS}
+    targets = int(dump.get("num_tree_per_iteration", 1))
     for number, tree in enumerate(dump["tree_info"]):
-        _add_tree(attributes, number, tree["tree_structure"])
-    return {**attributes, "n_targets": 1, "aggregate_function": "SUM", "post_transform": "NONE"}
+        _add_tree(attributes, number, tree["tree_structure"], target=number % targets)
+    return {**attributes, "n_targets": targets, "aggregate_function": "SUM", "post_transform": "NONE"}
 
 
-def _add_tree(attributes: dict[str, Any], tree: int, root: Mapping[str, Any]) -> None:
+def _add_tree(attributes: dict[str, Any], tree: int, root: Mapping[str, Any], *, target: int) -> None:
     # Nodes are numbered in the order in which they are met; ONNX takes a tree's first node as its root.
     ids = {id(root): 0}
     waiting = [root]
@@ -46,7 +49,7 @@ def _add_tree(attributes: dict[str, Any], tree: int, root: Mapping[str, Any]) ->
             waiting += [node["right_child"], node["left_child"]]
             row = _branch(node, ids)
         else:
-            row = _leaf(attributes, tree, ids[id(node)], node)
+            row = _leaf(attributes, (tree, ids[id(node)], target), node)
         for name, value in zip(_COLUMNS[:8], (tree, ids[id(node)], *row), strict=True):
             attributes[name].append(value)
 
@@ -63,10 +66,10 @@ def _branch(node: Mapping[str, Any], ids: Mapping[int, int]) -> tuple[Any, ...]:
     return (node["split_feature"], "BRANCH_LEQ", floor32(threshold), *ends, int(left))
 
 
-def _leaf(attributes: dict[str, Any], tree: int, number: int, node: Mapping[str, Any]) -> tuple[Any, ...]:
+def _leaf(attributes: dict[str, Any], place: tuple[int, int, int], node: Mapping[str, Any]) -> tuple[Any, ...]:
     if "leaf_const" in node or "leaf_coeff" in node:
         raise _unsupported("the trees have linear leaves", "leave `linear_tree` out")
-    for name, value in zip(_COLUMNS[8:], (tree, number, 0, float(node["leaf_value"])), strict=True):
+    for name, value in zip(_COLUMNS[8:], (*place, float(node["leaf_value"])), strict=True):
         attributes[name].append(value)
     return (0, "LEAF", 0.0, 0, 0, 0)
 

@@ -17,16 +17,20 @@ from detent.training.encode import Encoding, encode_target
 from detent.training.export.onnx import ML, Graph, concat
 from detent.training.export.trees import tree_attributes
 from detent.training.model import Model
-from detent.training.table import BINARY, Table, float32, tabulate
+from detent.training.table import BINARY, CLASSES, Table, float32, tabulate
 
 # One core or four: the same trees.
 _FIXED = {"deterministic": True, "force_row_wise": True, "verbosity": -1}
 # One thread: LightGBM's threads spin while they wait. On two busy cores two took 3 to 36 s for what one does in 1.2.
 _DEFAULTS: dict[str, object] = {"num_iterations": 150, "learning_rate": 0.05, "num_leaves": 31, "num_threads": 1}
 _NOT_THE_MODEL = {*_FIXED, "num_threads"}  # parameters that don't change a model
-_OBJECTIVES = {BINARY: "binary", "regression": "regression"}
+_OBJECTIVES = {BINARY: "binary", "regression": "regression", CLASSES: "multiclass"}
 _SIGMOID, _EXP = ("binary", "cross_entropy"), ("poisson", "gamma", "tweedie")
 _IDENTITY = ("regression", "regression_l1", "huber", "fair", "quantile", "mape")
+_FITTING = {BINARY: _SIGMOID, "regression": (*_IDENTITY, *_EXP), CLASSES: ("multiclass", "softmax")}
+
+Encodings = Mapping[str, Sequence[Encoding]]
+"""Text input -> its encodings: one, or of several classes one per class."""
 
 
 def fit(
@@ -46,6 +50,8 @@ def fit(
     """
     table = tabulate(frame, label=label, exclude=exclude, task=task)
     chosen = _resolve(params or {}, task=task, seed=seed)
+    if task == CLASSES:
+        chosen["num_class"] = len(table.signature.classes)
     matrix, encodings = _encode(table)
     booster = _train(matrix, table, chosen)
     dump = booster.dump_model()
@@ -71,11 +77,11 @@ def _resolve(params: Mapping[str, object], *, task: str, seed: int) -> dict[str,
             )
         chosen[aliases[name]] = value
     objective = str(chosen["objective"]).partition(" ")[0]
-    if objective not in (_SIGMOID if task == BINARY else (*_IDENTITY, *_EXP)):
+    if objective not in _FITTING[task]:
         raise DataError(
             what=f"the objective `{objective}` does not fit a {task} task",
-            why="the model must give one probability of class 1, or one value",
-            fix="use " + ", ".join(_SIGMOID if task == BINARY else (*_IDENTITY, *_EXP)),
+            why="the model must give one probability of class 1, one value, or probabilities of classes that sum to 1",
+            fix="use " + ", ".join(_FITTING[task]),
         )
     return {**chosen, **_FIXED}
 
@@ -84,24 +90,29 @@ def _known_names() -> dict[str, list[str]]:
     return {name: sorted(names) for name, names in lightgbm.basic._ConfigAliases._get_all_param_aliases().items()}
 
 
-def _encode(table: Table) -> tuple[NDArray[np.float32], dict[str, Encoding]]:
-    encodings: dict[str, Encoding] = {}
+def _encode(table: Table) -> tuple[NDArray[np.float32], Encodings]:
+    encodings: dict[str, list[Encoding]] = {}
+    codes = range(len(table.signature.classes))
+    labels = [(table.y == code).astype(np.float64) for code in codes] if codes else [table.y]
     columns = []
     for field in table.signature.inputs:
         series = table.inputs[field.name]
         if field.kind == STRING:
-            column, encodings[field.name] = encode_target(series, table.y)
+            made = [encode_target(series, label) for label in labels]
+            columns += [column for column, _ in made]
+            encodings[field.name] = [encoding for _, encoding in made]
         else:
-            column = float32(series)
-        columns.append(column)
+            columns.append(float32(series))
     return np.column_stack(columns), encodings
 
 
-def _encode_again(table: Table, encodings: Mapping[str, Encoding]) -> NDArray[np.float32]:
+def _encode_again(table: Table, encodings: Encodings) -> NDArray[np.float32]:
     """Return the training rows as the finished model sees them (each category by its mean over all rows)."""
-    return np.column_stack(
-        [encodings[s.name].apply(s) if s.name in encodings else float32(s) for s in table.inputs.get_columns()]
-    )
+    columns = []
+    for series in table.inputs.get_columns():
+        known = encodings.get(series.name)
+        columns += [float32(series)] if known is None else [encoding.apply(series) for encoding in known]
+    return np.column_stack(columns)
 
 
 def _train(matrix: NDArray[np.float32], table: Table, chosen: Mapping[str, object]) -> lightgbm.Booster:
@@ -120,15 +131,14 @@ def _train(matrix: NDArray[np.float32], table: Table, chosen: Mapping[str, objec
         ) from error
 
 
-def _export(dump: Mapping[str, object], table: Table, encodings: Mapping[str, Encoding]) -> bytes:
+def _export(dump: Mapping[str, object], table: Table, encodings: Encodings) -> bytes:
     graph = Graph()
     columns = []
     for field in table.signature.inputs:
-        if field.name in encodings:
-            encoding = encodings[field.name]
+        for encoding in encodings.get(field.name, ()):
             table_of = {"keys_strings": list(encoding.levels), "values_floats": list(encoding.values)}
             columns.append(graph.add("LabelEncoder", field.name, domain=ML, **table_of, default_float=encoding.default))
-        else:
+        if field.name not in encodings:
             columns.append(field.name)
     raw = graph.add("TreeEnsembleRegressor", concat(graph, columns), domain=ML, **tree_attributes(dump))
     return graph.finish(_link(graph, raw, str(dump["objective"])), table.signature)
@@ -145,6 +155,8 @@ def _link(graph: Graph, raw: str, objective: str) -> str:
         )
     if name in _EXP:
         return graph.add("Exp", raw)
+    if name in _FITTING[CLASSES]:
+        return graph.add("Softmax", raw, axis=1)
     if name not in _SIGMOID:
         return raw
     slope = next((float(option.partition(":")[2]) for option in options if option.startswith("sigmoid:")), 1.0)

@@ -17,7 +17,7 @@ from detent.training.assemble import assemble
 from detent.training.export.estimator import add_estimator
 from detent.training.export.onnx import ML, Graph, concat
 from detent.training.model import Model
-from detent.training.table import BINARY, REGRESSION, Table, float32, tabulate
+from detent.training.table import BINARY, CLASSES, REGRESSION, Table, float32, tabulate
 
 MAX_LEVELS = 50  # one-hot columns per string; rarer categories are all zeros, like unknown ones
 
@@ -58,7 +58,7 @@ def fit(
         DataError: frame, labels or estimator can't be used.
         StepError: the exported graph disagrees with scikit-learn.
     """
-    task = _task(estimator)
+    task = _task(estimator, frame, label)
     table = tabulate(frame, label=label, exclude=exclude, task=task)
     preparation = _prepare(table)
     # Fitted in 64 bits: a full set of one-hot columns is collinear, and a 32-bit solver answers with huge weights.
@@ -67,19 +67,26 @@ def fit(
 
     def native(rows: NDArray[np.int64]) -> NDArray[np.float64]:
         some = matrix[rows]
+        if task == CLASSES:
+            return np.asarray(fitted.predict_proba(some), dtype=np.float64)
         scores = fitted.predict_proba(some)[:, 1] if task == BINARY else fitted.predict(some)
         return np.asarray(scores, dtype=np.float64).reshape(-1)
 
     graph = Graph()
     joined = _add_preparation(graph, preparation)
-    score = add_estimator(graph, fitted, joined, width=matrix.shape[1], classifier=task == BINARY)
+    score = add_estimator(
+        graph, fitted, joined, width=matrix.shape[1], classifier=task != REGRESSION,
+        classes=len(table.signature.classes),
+    )  # fmt: skip
     params = {"estimator": type(fitted).__name__, "seed": seed, **_plain_params(fitted)}
     return assemble(graph.finish(score, table.signature), table, native=native, params=params)
 
 
-def _task(estimator: BaseEstimator) -> str:
+def _task(estimator: BaseEstimator, frame: pl.DataFrame, label: str) -> str:
+    """Return what there is to learn: a classifier of labels that are text learns several classes."""
     if is_classifier(estimator) and hasattr(estimator, "predict_proba"):
-        return BINARY
+        named = label in frame.columns and frame.schema[label] in (pl.String, pl.Categorical, pl.Enum)
+        return CLASSES if named else BINARY
     if is_regressor(estimator):
         return REGRESSION
     raise DataError(
@@ -123,7 +130,7 @@ def _fit(estimator: BaseEstimator, matrix: NDArray[np.float64], table: Table, se
         if (name == "random_state" or name.endswith("__random_state")) and value is None
     }
     fitted.set_params(**states)
-    y = table.y.astype(np.int64) if table.task == BINARY else table.y
+    y = table.y if table.task == REGRESSION else table.y.astype(np.int64)
     try:
         fitted.fit(matrix, y)
     except (ValueError, TypeError) as error:
