@@ -28,6 +28,7 @@ MAX_HEADERS = 64 << 10  # bytes of a request line and its headers
 HEADER_SECONDS = 10.0  # from a request's first byte to the end of its headers
 MAX_PIPELINED = 64  # requests of one connection that wait for their answers, above which no more are read
 LINGER = 1.0  # seconds that a server which stops keeps idle connections open, for requests that are on their way
+LAST_LOOK = 0.05  # seconds more: a process that stood still for the whole time reads what came meanwhile
 # Headers that are looked at: those that answers depend on, and those that (with a large body) ask for the usual way.
 _NOTED = READ | {b"content-length", b"expect", b"upgrade", b"content-encoding", b"transfer-encoding", b"connection"}
 
@@ -236,7 +237,7 @@ class FastProtocol(HttpToolsProtocol):
         if self.cycle is not None and not self.cycle.response_complete:
             self.cycle.keep_alive = False
         elif not self.transport.is_closing():
-            self.loop.call_later(LINGER, self._close_idle)
+            self.loop.call_later(LINGER, self.loop.call_later, LAST_LOOK, self._close_idle)
 
     def _head_size(self) -> int:
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self._heads)
