@@ -232,7 +232,7 @@ def measure_files(options: argparse.Namespace, cache: Path, results: Results) ->
         if name in done or (options.tools and name not in options.tools):
             continue
         for count, size in ((options.files, 10_000), (1, int(options.big * 1e9))):
-            for operation in files.measure_files(commands, cache, count, size, runs=3):
+            for operation in files.measure_files(commands, cache, count, size, runs=min(3, options.runs)):
                 results.add(operation)
 
 

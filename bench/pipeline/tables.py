@@ -79,7 +79,7 @@ def _short(timing: Timing | None) -> str:
     if timing is None:
         return ""
     if not timing.wall:
-        return timing.note if timing.note.startswith((">", "not")) else "-"
+        return timing.note if timing.note.startswith(">") else "not tried" if timing.note.startswith("not") else "-"
     median = f"{seconds(statistics.median(timing.wall))} ({seconds(statistics.median(timing.cpu))})"
     if timing.right is False:
         return f"{median}, STALE"
