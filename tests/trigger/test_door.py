@@ -282,7 +282,7 @@ MODELS = (f"model {number}" for number in itertools.count())  # each sequence ha
 def check_guards(controllers, events, budget, cap):
     """Let two controllers look in turn, and check every guard at every training that begins."""
     model, plan = next(MODELS), replace(PLAN, budget=budget, budget_period=3 * DAY, cron="0 */3 * * *", money=cap)
-    now, starts, held = store.forward(controllers[0], MONDAY), [], None
+    now, starts, held, resumed = store.forward(controllers[0], MONDAY), [], None, False
     things = {"drift": DRIFT, "far": replace(DRIFT, severe=True), "quality": FELL, "floor": FLOOR}
     for number, (who, minutes, wishes, fate, rollout) in enumerate(events):
         now, db = now + timedelta(minutes=minutes), controllers[who]
@@ -309,7 +309,13 @@ def check_guards(controllers, events, budget, cap):
                 flight.done(tx, passed.flight)
             held = None
             continue
-        assert not starts or now - starts[-1] >= plan.cooldown
+        early = bool(starts) and now - starts[-1] < plan.cooldown
+        if early:  # only what was interrupted begins again at once, and only once in a row
+            assert passed.decision.rule == "0 interrupted"
+            assert held is not None
+            assert held.fate == "dies"
+            assert not resumed
+        resumed = early
         starts.append(now)
         assert sum(start > now - plan.budget_period for start in starts) <= min(budget, cap // 3)
         with db.transaction() as tx:
