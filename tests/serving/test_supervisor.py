@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,6 +22,7 @@ from detent.predictions.read import read
 from detent.serving import acknowledge, places
 from detent.serving.acknowledge import Acknowledgement
 from detent.serving.counters import read_counts, read_numbers
+from detent.serving.protocol import LINGER
 from detent.serving.supervisor import Supervisor
 from detent.store.clock import VirtualClock
 from detent.store.database import open_database
@@ -207,6 +209,39 @@ def test_a_rolling_restart_under_load_loses_nothing(world: World, serve: Serve) 
     assert set(load.statuses) == set(strangers.statuses) == {200}
     assert sorted(read(world.state)["id"]) == sorted(load.ids + strangers.ids)
     assert supervisor.restarts == 0
+
+
+def listens(pid: int, port: int) -> bool:
+    """Tell whether a process has the port's socket open."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    sockets = {f"socket:[{row[9]}]" for row in rows if row[3] == "0A" and row[1].endswith(f":{port:04X}")}
+    return bool(sockets & {str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir() if link.is_symlink()})
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="open files are listed in /proc")
+def test_a_worker_that_stands_still_while_it_ends_answers_what_came_meanwhile(world: World, serve: Serve) -> None:
+    world.route((1, 10_000))
+    supervisor = serve(world, workers=1)
+    [old] = supervisor.alive()
+    host, port = supervisor.address.removeprefix("http://").rsplit(":", 1)
+    asked = f"POST {PREDICT} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body(ROW))}\r\n\r\n".encode() + body(ROW)
+    with socket.create_connection((host, int(port)), timeout=20) as line:
+        line.sendall(asked)
+        assert line.recv(65536).startswith(b"HTTP/1.1 200")
+        restart = threading.Thread(target=supervisor.restart)
+        restart.start()
+        until(lambda: not listens(old, int(port)))
+        os.kill(old, signal.SIGSTOP)
+        try:
+            line.sendall(asked)
+            line.settimeout(LINGER + 0.2)
+            with pytest.raises(TimeoutError):
+                line.recv(65536)
+        finally:
+            os.kill(old, signal.SIGCONT)
+        line.settimeout(20)
+        assert line.recv(65536).startswith(b"HTTP/1.1 200")
+        restart.join()
 
 
 def test_a_restart_that_fails_leaves_the_old_workers(world: World, serve: Serve) -> None:
