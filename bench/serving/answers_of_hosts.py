@@ -17,16 +17,16 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 
 from databases import running_server, schema_of
 from detent.cli.scaffold import scaffold
-from detent.loop.hosts import open_host
-from detent.loop.sending import Sending
-from detent.loop.taking import Taking
+from detent.loop.hosts.open_host import open_host
+from detent.loop.hosts.sending import Sending
+from detent.loop.hosts.taking import Taking
 from detent.loop.workspace import ServingHost, Workspace, open_workspace
 from detent.predictions import read
 from detent.records.route import Arm, Route
 from detent.serving import hosts
 from detent.serving.identifiers import load_or_create_key
+from detent.serving.pages.routes import RoutePage
 from detent.serving.places import prediction_key, route_page
-from detent.serving.routes import RoutePage
 from loop.answering import Answering, plain
 
 TICK_SECONDS = 1.0  # of the controller

@@ -20,17 +20,17 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 
 from databases import running_server, schema_of
 from detent.cli.scaffold import scaffold
-from detent.loop.publish import publish
-from detent.loop.release import release
-from detent.loop.serve import NeighbourGateway
-from detent.loop.traffic import desired_route
+from detent.loop.hosts.publish import publish
+from detent.loop.releases.release import release
+from detent.loop.releases.traffic import desired_route
+from detent.loop.servers.serve import NeighbourGateway
 from detent.loop.train import train
 from detent.loop.workspace import Workspace, open_workspace
 from detent.pipeline.executors.local import LocalExecutor
 from detent.records.run import RunRequest
 from detent.serving import hosts
+from detent.serving.pages.routes import RoutePage
 from detent.serving.places import route_page
-from detent.serving.routes import RoutePage
 from loop.host_processes import HostProcess, wait_until
 
 ASKED = RunRequest(reason="manual", detail="", asked_at="2025-01-01T00:00:00+00:00", actor="bench")

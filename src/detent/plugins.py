@@ -41,6 +41,7 @@ TABLE: dict[str, dict[str, str]] = {
         "baseline": "detent.gate.checks.baseline:Baseline",
         "provenance": "detent.gate.checks.provenance:Provenance",
         "memory": "detent.gate.checks.memory:Memory",
+        "growth": "detent.gate.checks.growth:Growth",
         "cost": "detent.gate.checks.cost:Cost",
         "touch": "detent.gate.checks.touch:TouchingRows",
         "permuted": "detent.gate.checks.permuted:PermutedControl",
@@ -87,6 +88,7 @@ TABLE: dict[str, dict[str, str]] = {
         "leak_copy": "detent.training.sabotage.leak_copy:spoil",
         "leak_entity": "detent.training.sabotage.leak_entity:spoil",
         "leak_future": "detent.training.sabotage.leak_future:spoil",
+        "memory_leak": "detent.training.sabotage.memory_leak:spoil",
         "nan": "detent.training.sabotage.nan:spoil",
         "over_confident": "detent.training.sabotage.over_confident:spoil",
         "overlap": "detent.training.sabotage.overlap:spoil",
@@ -123,6 +125,11 @@ EXTRAS = {
 def names(kind: str) -> tuple[str, ...]:
     """Return every known name of a kind, sorted; nothing is imported."""
     return tuple(sorted({**TABLE[kind], **_third_party(kind)}))
+
+
+def is_ours(kind: str, name: str) -> bool:
+    """Tell whether a name leads to detent's own code."""
+    return name in TABLE[kind] and name not in _third_party(kind)
 
 
 def load(kind: str, name: str) -> Any:

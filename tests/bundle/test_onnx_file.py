@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import contextlib
+import random
+import re
 
 import onnx
 import pytest
@@ -8,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
+from detent.bundle import onnx_file
 from detent.bundle.onnx_file import inspect_model
 from detent.errors import RefusedError
 
@@ -104,3 +107,48 @@ def test_damaged_bytes_never_crash_the_reader(data: st.DataObject) -> None:
     damaged = GRAPH[:at] + value + GRAPH[at + data.draw(st.integers(0, 3)) :]
     with contextlib.suppress(RefusedError):
         inspect_model(damaged)
+
+
+def tree_like(*, behind: onnx.GraphProto | None = None) -> onnx.ModelProto:
+    """Return a model with attributes like those of trees: long runs of numbers and names; `behind` follows one."""
+    model = make_graph()
+    node = model.graph.node[0]
+    node.attribute.add(name="nodes_values", type=onnx.AttributeProto.FLOATS, floats=[i / 7 for i in range(200)])
+    node.attribute.add(name="nodes_ids", type=onnx.AttributeProto.INTS, ints=[i * 997 - 50 for i in range(200)])
+    names = [b"BRANCH_LEQ", b"LEAF", b"x" * 31, b"y" * 32, b"z" * 300, b""] * 9
+    node.attribute.add(name="nodes_modes", type=onnx.AttributeProto.STRINGS, strings=names)
+    if behind is not None:
+        node.attribute[-2].g.CopyFrom(behind)
+    return model
+
+
+def test_a_graph_beside_a_long_run_of_numbers_is_walked_into() -> None:
+    node = helper.make_node("Anything", ["x"], ["y"], domain="com.evil")
+    graph = helper.make_graph([node], "inner", [], [])
+    assert "com.evil" in refusal(tree_like(behind=graph))
+    inspect_model(tree_like().SerializeToString())
+
+
+def test_damaged_models_are_told_apart_as_if_every_field_was_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, dice = tree_like().SerializeToString(deterministic=True), random.Random(3)
+    broken = [whole]
+    for _ in range(400):
+        data = bytearray(whole)
+        at = dice.randrange(len(data))
+        if dice.random() < 0.3:
+            del data[at : at + dice.randint(1, 3)]
+        else:
+            data[at] = dice.randrange(256)
+        broken.append(bytes(data))
+    quick = [_told(data) for data in broken]
+    monkeypatch.setattr(onnx_file, "_RUN", re.compile(b"(?!)"))
+    assert quick == [_told(data) for data in broken]
+    assert 50 < sum(told == "" for told in quick) < 400
+
+
+def _told(data: bytes) -> str:
+    try:
+        inspect_model(data)
+    except RefusedError as error:
+        return f"{error.what}: {error.why}"
+    return ""

@@ -170,6 +170,19 @@ def test_a_model_that_eats_memory_fails_alone(tmp_path: Path) -> None:
     predictor.close()
 
 
+def test_a_process_without_memory_is_ended_and_a_new_one_answers(tmp_path: Path) -> None:
+    predictor = opened(tmp_path, model_that("len(bytearray(3 << 30)) and 0 if x == 666.0 else 0.5"), memory=2 << 30)
+    assert predictor.predict(ROWS).tolist() == [0.5] * 3
+    full = predictor._sandbox._children[0].process
+    with pytest.raises(PredictionError) as caught:
+        predictor.predict({"a": [666.0], "b": [1]})
+    assert "needs more than the 2,048 MB of `trust.memory_mb` (MemoryError" in caught.value.why
+    assert full.poll() is not None
+    assert predictor.predict(ROWS).tolist() == [0.5] * 3
+    assert predictor._sandbox._children[0].process.pid != full.pid
+    predictor.close()
+
+
 def test_a_pickle_that_is_none_is_a_failed_prediction(tmp_path: Path) -> None:
     predictor = opened(tmp_path, b"\x80\x04not a pickle")
     with pytest.raises(PredictionError) as caught:

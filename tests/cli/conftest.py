@@ -9,11 +9,11 @@ import polars as pl
 import pytest
 
 from detent.cli.scaffold import scaffold
-from detent.loop.datasets import ingest_all
-from detent.loop.judge import champion_version
-from detent.loop.release import release
-from detent.loop.sabotage import spoiled
-from detent.loop.serve import NeighbourGateway
+from detent.loop.champion import champion_version
+from detent.loop.releases.release import release
+from detent.loop.runs.datasets import ingest_all
+from detent.loop.sabotage.ship import spoiled
+from detent.loop.servers.serve import NeighbourGateway
 from detent.loop.train import submit, train
 from detent.loop.workspace import open_workspace
 from detent.pipeline.executors.local import LocalExecutor

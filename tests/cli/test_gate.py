@@ -22,12 +22,12 @@ from detent.cli.main import cli
 from detent.errors import RefusedError
 from detent.gate import store, waivers
 from detent.loop.audit import audit
+from detent.loop.champion import bundle_folder
 from detent.loop.controller import note_expired
-from detent.loop.explained import explain
-from detent.loop.judge import bundle_folder
-from detent.loop.judged import find_judged
+from detent.loop.judging.explained import explain
+from detent.loop.judging.judged import find_judged
+from detent.loop.judging.waivers import in_force
 from detent.loop.train import train
-from detent.loop.waivers import in_force
 from detent.loop.workspace import Workspace, open_workspace
 from detent.pipeline.executors.local import LocalExecutor
 from detent.records.waiver import Waiver
@@ -229,8 +229,8 @@ def test_an_expired_waiver_stops_helping_and_is_over_once(refused: Shop, tmp_pat
     assert [row.state for row in note_expired(ws)] == ["expired"]
     assert note_expired(ws) == []
     assert kinds(ws, "waiver") == ["waiver.granted", "waiver.used", "waiver.expired"]
-    from detent.loop.release import release
-    from detent.loop.serve import NeighbourGateway
+    from detent.loop.releases.release import release
+    from detent.loop.servers.serve import NeighbourGateway
 
     with pytest.raises(RefusedError, match="version 3 may not be rolled out any more") as refusal:
         release(ws, NeighbourGateway(ws), 3, reason="test")
@@ -241,8 +241,8 @@ def test_an_expired_waiver_stops_helping_and_is_over_once(refused: Shop, tmp_pat
 def test_somebody_may_answer_anew_for_a_version_whose_waiver_is_over(refused: Shop, tmp_path: Path) -> None:
     assert waive(refused).status == 0
     ws = later(refused, tmp_path, days=8)
-    from detent.loop.waive import grant
-    from detent.loop.waivers import require_in_force
+    from detent.loop.judging.waive import grant
+    from detent.loop.judging.waivers import require_in_force
 
     again = find_judged(ws, "3")
     granted = grant(ws, again, CHECK, owner="bob", reason="still", until=ws.now() + DAY)

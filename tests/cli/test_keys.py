@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from detent.cli.main import cli
-from detent.serving import keyring
+from detent.serving.pages import keyring
 
 ROOT = Path(__file__).parents[2]
 

@@ -107,7 +107,7 @@ def test_a_run_in_which_nothing_changed_does_nothing_and_imports_nothing(folder:
         "mlflow",
         "pipeline",
     }
-    assert "detent.loop.unchanged" in modules
+    assert "detent.loop.runs.unchanged" in modules
     assert not heavy & modules
     (folder / "rows.csv").write_text("x\n1\n2\n3\n4\n")
     changed = detent("run", "--why").stdout

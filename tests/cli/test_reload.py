@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from detent.loop.reload import server_of
+from detent.loop.servers.reload import server_of
 from detent.loop.workspace import open_workspace
 from detent.predictions import read
 from detent.serving import places

@@ -15,7 +15,7 @@ from detent.store import ledger
 from .commands import Shop, Up, wait_until
 
 CANARY = """  {stages: [shadow, 10%, 50%, 100%], min_requests: 20, min_entities: 20, min_time: 12h, max_time: 14d,
-   on_timeout: rollback, promote: {failures: 10%}}"""
+   on_timeout: rollback, promote: {failures: 10%, slow: 10%, slower: 20%}}"""
 
 
 def test_a_rollout_is_started_prolonged_and_ended_from_the_command_line(shop: Shop) -> None:
@@ -89,11 +89,14 @@ def test_a_second_rollout_waits_for_the_first(shop: Shop) -> None:
 def test_a_plan_reckons_with_what_was_told_or_with_what_was_logged(shop: Shop) -> None:
     told = shop.detent("rollout", "plan", "--rate", "1", "--failing", "0.002")
     assert told.status == 0, told.err
-    assert "canary: 1 requests per second, 0.20% of the champion's fail (as told)" in told.out
-    assert "shown to be no worse" in told.out
+    assert "canary: 1 request per second, 0.20% of the champion's requests fail (as told)" in told.out
+    assert "proof of no more failures" in told.out
+    assert "proof of no more slow answers" in told.out
     assert "gets all traffic after about 36 h." in told.out
     silent = shop.detent("rollout", "plan")
     assert "without traffic nothing is ever decided" in silent.out
+    assert "say what you expect: detent rollout plan --rate REQUESTS_PER_SECOND" in silent.out
+    assert "Invalid value for '--failing'" in shop.detent("rollout", "plan", "--failing", "2").err
 
 
 def test_an_ab_test_and_a_bandit_are_planned_and_started_by_the_same_words(shop: Shop) -> None:

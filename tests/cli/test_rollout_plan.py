@@ -26,6 +26,12 @@ def test_too_little_traffic_is_told_to_be_a_check_for_disasters_only():
     assert "too long for this stage" in text
 
 
+def test_traffic_of_a_few_requests_is_told_by_the_day():
+    assert told(PLAN, 0.0015).startswith(
+        "canary: 130 requests per day, 0.20% of the champion's requests fail (as told)"
+    )
+
+
 def test_without_traffic_nothing_is_decided():
     assert "without traffic nothing is ever decided" in told(PLAN, 0.0)
 

@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from detent.cli.main import cli
 from detent.cli.scaffold import scaffold
-from detent.loop.act import ask
+from detent.loop.triggers.act import ask
 from detent.loop.workspace import Workspace, open_workspace
 from detent.trigger.signals import Heard, Signals
 

@@ -14,7 +14,7 @@ import pytest
 from detent import plugins
 from detent.errors import DetentError, ProjectError
 from detent.gate.evidence import Evidence
-from detent.gate.judge import ALWAYS_ON, judge
+from detent.gate.judge import ALWAYS_ON, GROWTH, judge
 from detent.gate.protocol import CheckPlugin
 from detent.records.check import Check, CheckResult, Verdict
 
@@ -253,7 +253,7 @@ def test_every_kind_of_check_keeps_the_protocol_and_never_passes_empty_evidence(
         "permuted": check("permuted(roc_auc) <= 0.6"), "memory": check("memory <= 1GB"), "cost": check("cost <= 1"),
         "custom": check("check(own.py:yes)"),
     }  # fmt: skip
-    always = {line.kind: line for line in ALWAYS_ON}
+    always = {line.kind: line for line in (*ALWAYS_ON, GROWTH)}
     line = text.get(kind) or always[kind]
     assert _judge(evidence(0, own={"own.py:yes": lambda: True}), [line]).results[0].decision == "inconclusive"
 

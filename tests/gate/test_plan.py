@@ -12,8 +12,8 @@ from detent.gate.judge import judge
 from detent.gate.meaning import meaning, takes
 from detent.gate.power import Seeable, power_plan
 from detent.gate.spend import spend
-from detent.loop.gate_check import Checked, Meant
-from detent.loop.gate_plan import GateForecast
+from detent.loop.judging.gate_check import Checked, Meant
+from detent.loop.judging.gate_plan import GateForecast
 from detent.project.grammar import parse_check
 from detent.records.check import Check
 from detent.statistics.intervals import wilson, z_value

@@ -61,6 +61,13 @@ def test_checks_that_pass_take_the_room_that_is_left(busy: Explanation, floor: E
     assert not any("more" in line and "passed" in line for line in screen(floor))
 
 
+def test_what_holds_or_does_not_shows_no_limit(floor: Explanation) -> None:
+    for text in ("\n".join(screen(floor)), markdown(floor)):
+        line = next(line for line in text.splitlines() if "provenance (always on)" in line)
+        assert "-" in line.replace("|", " ").split()
+        assert " 0 " not in line
+
+
 def test_the_decisive_check_comes_first_and_the_worst_slice_stands_there_once(busy: Explanation) -> None:
     assert busy.decisive is busy.results[0]
     decisions = [result.decision for result in busy.results]

@@ -17,6 +17,7 @@ from detent.bundle.sign import seal, sealed_bytes
 from detent.bundle.waiver import sign_waiver, unearned, waiver_fault
 from detent.gate import waivers
 from detent.gate.advice import unwaivable
+from detent.gate.declared import Touch
 from detent.gate.judge import judge, judge_again
 from detent.records.check import Verdict
 from detent.records.waiver import NEVER, Waiver
@@ -108,6 +109,29 @@ def test_no_waiver_lets_broken_scores_overlap_or_false_provenance_through(kind: 
     assert unwaivable(guilty)
     helped = given("size <= 50MB", by=(waiver(text, kind=kind),), **fault)
     assert (helped.decision, helped.waivers) == ("reject", ())
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "passes"),
+    [
+        ("overlap(near) <= 1%", "near", False),
+        ("overlap(known_later) <= 0%", "known_later", False),
+        ("overlap(by=customer) <= 20%", "entities:customer", True),
+        ("overlap( by = near ) <= 20%", "entities:near", True),
+    ],
+)
+def test_known_entities_can_be_answered_for_and_rows_or_labels_from_the_future_can_not(
+    line: str, name: str, passes: bool
+) -> None:
+    told = Touch(rows=1000, touching=900, train_rows=5000, train_touching=None)
+    about = waiver(line, kind="touch")
+    refused = given(line, touch={name: told})
+    assert refused.decision == "reject"
+    assert (unwaivable(refused.results[0]) == "") == passes
+    verdict = given(line, by=(about,), touch={name: told})
+    assert (verdict.decision == "pass") == passes
+    assert (waiver_fault(about, PUBLIC) == "") == passes
+    assert (unearned(forged(refused, about), PUBLIC) == "") == passes
 
 
 def test_an_input_that_the_project_does_not_make_can_not_be_waived() -> None:

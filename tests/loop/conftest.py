@@ -10,18 +10,18 @@ import polars as pl
 import pytest
 
 from detent.cli.scaffold import scaffold
-from detent.loop.hosts import open_host
-from detent.loop.keep_up import keep_up
-from detent.loop.publish import publish
-from detent.loop.release import release
-from detent.loop.serve import NeighbourGateway, supervise
-from detent.loop.traffic import desired_route
+from detent.loop.hosts.open_host import open_host
+from detent.loop.hosts.publish import publish
+from detent.loop.releases.release import release
+from detent.loop.releases.traffic import desired_route
+from detent.loop.servers.keep_up import keep_up
+from detent.loop.servers.serve import NeighbourGateway, supervise
 from detent.loop.train import train
 from detent.loop.workspace import ServingHost, Workspace, open_workspace
 from detent.pipeline.executors.local import LocalExecutor
 from detent.records.run import RunRequest
 from detent.serving.places import prediction_key
-from detent.serving.supervisor import Supervisor
+from detent.serving.workers.supervisor import Supervisor
 
 REQUEST = RunRequest(reason="manual", detail="Asked for by a test.", asked_at="2025-01-01T00:00:00+00:00", actor="test")
 DAYS = 60

@@ -7,16 +7,17 @@ from datetime import timedelta
 import numpy as np
 import polars as pl
 
-from detent.loop.judge import CHAMPION, bundle_folder, predictor_of
+from detent.loop.champion import CHAMPION, bundle_folder
+from detent.loop.scores import predictor_of
 from detent.loop.workspace import Workspace
 from detent.predictions import places, record, seal
 from detent.records.log import LogPlan
 from detent.records.prediction import Label
 from detent.registry import aliases, versions
-from detent.serving.counters import Counters
-from detent.serving.log import PredictionLog
+from detent.serving.counts.counters import Counters
+from detent.serving.logs.log import PredictionLog
 from detent.serving.places import counter_files
-from detent.serving.validate import RowReader
+from detent.serving.rows.validate import RowReader
 from detent.store.clock import iso
 from detent.store.turns import LogRow
 

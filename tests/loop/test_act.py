@@ -8,18 +8,18 @@ import numpy as np
 import polars as pl
 import pytest
 
-from detent.loop import act
-from detent.loop.act import Hands, flying, turn
-from detent.loop.burn import SloWatch, burning
-from detent.loop.challenge import challenge
-from detent.loop.datasets import ingest_all
-from detent.loop.judge import champion_version
-from detent.loop.sabotage import spoiled
-from detent.loop.same_rows import compared
-from detent.loop.serve import NeighbourGateway
-from detent.loop.signals import gather
-from detent.loop.traffic import apply_route
+from detent.loop.champion import champion_version
+from detent.loop.releases.traffic import apply_route
+from detent.loop.runs.datasets import ingest_all
+from detent.loop.sabotage.ship import spoiled
+from detent.loop.servers.serve import NeighbourGateway
 from detent.loop.train import submit
+from detent.loop.triggers import act
+from detent.loop.triggers.act import Hands, flying, turn
+from detent.loop.triggers.burn import SloWatch, burning
+from detent.loop.triggers.challenge import challenge
+from detent.loop.triggers.same_rows import compared
+from detent.loop.triggers.signals import gather
 from detent.loop.workspace import Workspace
 from detent.monitor import store as monitor
 from detent.records.event import Fact

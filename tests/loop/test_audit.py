@@ -8,7 +8,7 @@ import pytest
 from detent.cli.overview import overview
 from detent.errors import TamperedError
 from detent.loop.audit import audit
-from detent.loop.keep_up import keep_up
+from detent.loop.servers.keep_up import keep_up
 from detent.loop.workspace import Workspace
 from detent.store import ledger
 

@@ -17,14 +17,14 @@ import lightgbm
 import polars as pl
 import pytest
 
+from detent.loop.champion import bundle_folder
 from detent.loop.controller import Controller
-from detent.loop.explain import explain
-from detent.loop.import_model import import_model
-from detent.loop.judge import bundle_folder
-from detent.loop.keep_up import keep_up
-from detent.loop.release import release
-from detent.loop.serve import OwnGateway, supervise
-from detent.loop.traffic import desired_route
+from detent.loop.imports.import_model import import_model
+from detent.loop.releases.explain import explain
+from detent.loop.releases.release import release
+from detent.loop.releases.traffic import desired_route
+from detent.loop.servers.keep_up import keep_up
+from detent.loop.servers.serve import OwnGateway, supervise
 from detent.loop.workspace import Workspace, open_workspace
 from detent.pipeline.executors.local import LocalExecutor
 from detent.predictions import read

@@ -11,10 +11,10 @@ import pytest
 
 from detent import project as projects
 from detent.errors import ProjectError
-from detent.loop.channels import channel_names, open_channels
-from detent.loop.gauges import write_gauges
-from detent.loop.stale import check_stale
+from detent.loop.alerts.channels import channel_names, open_channels
+from detent.loop.alerts.stale import check_stale
 from detent.loop.telling import Telling
+from detent.loop.watching.gauges import write_gauges
 from detent.loop.workspace import Workspace, open_workspace
 from detent.monitor.outbox import deliver, pending, queue
 from detent.records.alert import Alert

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from detent.loop.checkout import checkout_fact, checkout_of, read_checkout
+from detent.loop.lineage.checkout import checkout_fact, checkout_of, read_checkout
 
 
 def git(folder: Path, *arguments: str) -> str:

@@ -14,21 +14,26 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
+from click.testing import CliRunner
 
-from detent.loop.class_drift import class_findings
-from detent.loop.drift import budget_of, look_at_drift
-from detent.loop.explained import explain
-from detent.loop.judge import bundle_folder
-from detent.loop.judged import find_judged
-from detent.loop.keep_up import keep_up
-from detent.loop.labelled import COLUMNS, _matured
-from detent.loop.quality import judge_due
-from detent.loop.quality_book import whole_window
-from detent.loop.reference import read_reference
-from detent.loop.release import release
-from detent.loop.serve import NeighbourGateway, supervise
+from detent.cli.main import cli
+from detent.loop.champion import bundle_folder
+from detent.loop.judging.explained import explain
+from detent.loop.judging.judged import find_judged
+from detent.loop.releases.labelled import COLUMNS, _matured
+from detent.loop.releases.release import release
+from detent.loop.runs.reference import read_reference
+from detent.loop.scores import predictor_of
+from detent.loop.servers.keep_up import keep_up
+from detent.loop.servers.serve import NeighbourGateway, supervise
 from detent.loop.train import train
+from detent.loop.watching.class_drift import class_findings
+from detent.loop.watching.drift import budget_of, look_at_drift
+from detent.loop.watching.quality import judge_due
+from detent.loop.watching.quality_book import whole_window
+from detent.loop.watching.watch import watch, windows_in_turn
 from detent.loop.workspace import Workspace, open_workspace, virtual_clock
 from detent.monitor.drift.window import Seen
 from detent.pipeline.executors.local import LocalExecutor
@@ -36,7 +41,7 @@ from detent.predictions import labels_of, places, read, record, seal
 from detent.records.finding import CRITICAL, INFO, WARNING, Finding
 from detent.records.prediction import Label
 from detent.registry import versions
-from detent.serving.supervisor import Supervisor
+from detent.serving.workers.supervisor import Supervisor
 from detent.statistics.granules import empty
 from detent.store.classes import class_number
 from detent.store.clock import iso
@@ -234,6 +239,20 @@ class Traffic:
         with self.ws.db.transaction() as tx:
             record(tx, labels)
 
+    def said(self, number: int, scores: np.ndarray) -> None:
+        """Log an hour of answers with these probabilities, (rows, 3); nobody ever tells the truth about them."""
+        rows = []
+        for place, told in enumerate(scores.tolist()):
+            at = self.start + timedelta(hours=number, seconds=3600 * place / len(scores))
+            self._made += 1
+            rows.append(
+                LogRow(
+                    f"{int(at.timestamp() * 1000):012x}{self._made:028x}", round(at.timestamp() * 1e6), "digits", 1, 1,
+                    1, "live", 1.0, f"e{place}", 0, (), max(told), "", 0.001, "", tuple(told),
+                )
+            )  # fmt: skip
+        self._writer.append((encode_turn({0: encode_names(())}, rows),))
+
     def only(self, number: int, name: str, count: int = 200) -> None:
         """Log an hour of answers that are all one class, as sure as ever."""
         code, rows = CLASSES.index(name), []
@@ -257,14 +276,35 @@ class Traffic:
 def test_live_quality_is_measured_on_names_and_alarms_when_answers_become_wrong(trained: Workspace) -> None:
     traffic = Traffic(trained)
     traffic.hour(1, turned=False)
-    found = [one for one in traffic.look(3.5) if one.statistic == "accuracy"]
+    found = [one for one in traffic.look(3.5) if (one.kind, one.statistic) == ("quality", "accuracy")]
     assert [one.severity for one in found] == [INFO]
     assert found[0].value == pytest.approx(0.8, abs=0.08)
     assert found[0].rows == 300
     traffic.hour(3, turned=True)
-    found = [one for one in traffic.look(5.5) if one.statistic == "accuracy"]
+    found = [one for one in traffic.look(5.5) if (one.kind, one.statistic) == ("quality", "accuracy")]
     assert [one.severity for one in found] == [CRITICAL]
     assert found[0].value == pytest.approx(0.2, abs=0.08)
+
+
+def test_before_any_label_is_in_a_window_has_its_promise_and_unsure_answers_are_a_warning(trained: Workspace) -> None:
+    traffic = Traffic(trained)
+    predictor = predictor_of(bundle_folder(trained, versions.get(trained.db, trained.model, 1)))
+    asked = digits().tail(250).select(INPUTS)
+    usual = np.asarray(predictor.predict(asked.to_dict(as_series=False)), dtype=np.float64)
+    unsure = np.full(usual.shape, 1.0 / 3.0) + 0.02 * np.eye(3)[usual.argmax(axis=1)] - 0.02 / 3.0
+    traffic.said(1, usual)
+    traffic.said(2, unsure)
+    found = {one.window_start[11:13]: one for one in traffic.look(3.1) if one.kind == "estimate"}
+    before, after = (found[f"{(traffic.start + timedelta(hours=hour)).hour:02d}"] for hour in (1, 2))
+    assert (before.statistic, before.severity, before.rows) == ("accuracy", INFO, 250)
+    assert "by the calibrated scores of 250 answers of version 1, without labels" in before.message
+    assert after.severity == WARNING
+    assert after.value < before.value - 0.1
+    for window in windows_in_turn(traffic.ws):
+        watch(traffic.ws, window)
+    shown = CliRunner().invoke(cli, ["-C", str(traffic.ws.folder), "monitor", "report"])
+    assert shown.exit_code == 0, shown.output
+    assert "Without labels, accuracy is estimated at" in shown.output
 
 
 def test_arms_of_a_rollout_are_compared_by_half_the_brier_score(trained: Workspace) -> None:
@@ -306,3 +346,27 @@ def test_a_look_at_a_window_tells_of_the_answered_classes_too(trained: Workspace
     start = traffic.start + timedelta(hours=1)
     look = look_at_drift(traffic.ws, version, start, first=start)
     assert "predicted class" in {finding.column for finding in look.findings if finding.severity == WARNING}
+
+
+def by_hand(ws: Workspace, *arguments: str) -> tuple[int, str]:
+    result = CliRunner().invoke(cli, ["-C", str(ws.folder), "label", *arguments])
+    return result.exit_code, result.output + ("" if result.exception is None else str(result.exception))
+
+
+def test_a_person_sees_what_was_answered_and_says_the_class_by_name(trained: Workspace) -> None:
+    traffic = Traffic(trained)
+    traffic.only(-2, "nine", count=4)
+    status, shown = by_hand(trained, "list", "-n", "3")
+    lines = [line for line in shown.splitlines() if "version 1  nine 0.8" in line]
+    assert (status, len(lines)) == (0, 3)
+    id_ = lines[0].split()[0]
+    assert by_hand(trained, "set", id_, "nine") == (0, f"{id_}: nine, recorded\n")
+    assert by_hand(trained, "set", id_, "nine") == (0, f"{id_}: nine, known already\n")
+    assert by_hand(trained, "set", id_, "eight") == (0, f"{id_}: eight, corrected\n")
+    assert labels_of(trained.db, pl.Series([id_]))["label"].to_list() == [class_number("eight")]
+    assert id_ not in by_hand(trained, "list")[1]
+    for wrong in ("8", "Nine", ""):
+        status, told = by_hand(trained, "set", id_, wrong)
+        assert status != 0
+        assert "is none of the classes" in told
+    assert labels_of(trained.db, pl.Series([id_]))["label"].to_list() == [class_number("eight")]

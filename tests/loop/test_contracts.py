@@ -13,7 +13,7 @@ from detent.data import store as snapshots
 from detent.data.expect import store as checks
 from detent.data.expect.render import table
 from detent.errors import DataError
-from detent.loop.datasets import Datasets, ingest_all
+from detent.loop.runs.datasets import Datasets, ingest_all
 from detent.loop.workspace import Workspace, open_workspace
 from detent.store import ledger
 from detent.store.clock import parse

@@ -4,7 +4,7 @@ import pytest
 
 from detent.errors import BusyError, DetentError, RefusedError
 from detent.loop.controller import Controller, Outside
-from detent.loop.serve import NeighbourGateway
+from detent.loop.servers.serve import NeighbourGateway
 from detent.loop.workspace import Workspace
 from detent.pipeline.executors.protocol import Executor
 from detent.store import ledger

@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 
 from detent.errors import ProjectError
-from detent.loop.candidate import Candidate
-from detent.loop.controls import near_rows, permuted, touches
-from detent.loop.datasets import Datasets, feature_columns, ingest_all
+from detent.loop.judging.controls import near_rows, permuted, touches
+from detent.loop.runs.candidate import Candidate
+from detent.loop.runs.datasets import Datasets, feature_columns, ingest_all
 from detent.loop.workspace import Workspace, open_workspace
 from detent.project.code import load_callable
 from detent.records.signature import INTEGER, NUMBER, STRING, Field, Signature

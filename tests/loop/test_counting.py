@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import polars as pl
 
-from detent.loop.counting import Counting, slowest_twentieth
+from detent.loop.releases.counting import Counting, slowest_twentieth
 from detent.records.rollout import Bad, Rollout
 from detent.records.route import Arm
 

@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 
 from detent.errors import DetentError
-from detent.loop.drift import first_window, look_at_drift, monitor_forecast
-from detent.loop.judge import champion_version
+from detent.loop.champion import champion_version
+from detent.loop.watching.drift import first_window, look_at_drift, monitor_forecast
 from detent.loop.workspace import Workspace, virtual_clock
 
 from .live_rows import first_scores, write

@@ -5,10 +5,10 @@ from click.testing import CliRunner
 
 from detent.cli.drill import command
 from detent.errors import RefusedError
-from detent.loop.datasets import ingest_all
-from detent.loop.drill import drill_rollback
-from detent.loop.judge import CHAMPION, champion_version
-from detent.loop.sabotage import spoiled
+from detent.loop.champion import CHAMPION, champion_version
+from detent.loop.releases.drill import drill_rollback
+from detent.loop.runs.datasets import ingest_all
+from detent.loop.sabotage.ship import spoiled
 from detent.loop.train import submit
 from detent.loop.workspace import Workspace
 from detent.registry import aliases

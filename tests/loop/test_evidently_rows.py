@@ -14,10 +14,10 @@ from click.testing import CliRunner
 from detent.cli import monitor_report
 from detent.errors import DetentError, MissingExtraError, RefusedError
 from detent.gate import store as verdicts
-from detent.loop.judge import bundle_folder, champion_version
-from detent.loop.reference import RESERVOIR_NAME
+from detent.loop.champion import bundle_folder, champion_version
 from detent.loop.report import evidently_rows
 from detent.loop.report.evidently_rows import compared
+from detent.loop.runs.reference import RESERVOIR_NAME
 from detent.loop.workspace import Workspace, open_workspace
 from detent.records.event import Fact
 from detent.records.log import DROP, HASH, OFF, LogPlan

@@ -9,16 +9,17 @@ from dataclasses import replace
 import pytest
 
 from detent.errors import RefusedError, StoreError, TamperedError
-from detent.loop.follow import Follower
-from detent.loop.hosts import open_host
-from detent.loop.publish import publish, refused_elsewhere
-from detent.loop.serve import supervise
-from detent.loop.traffic import desired_route
+from detent.loop.hosts.follow import Follower
+from detent.loop.hosts.open_host import open_host
+from detent.loop.hosts.publish import publish, refused_elsewhere
+from detent.loop.releases.traffic import desired_route
+from detent.loop.servers.serve import supervise
 from detent.loop.workspace import ServingHost, Workspace
 from detent.registry import versions
-from detent.serving import hosts, keyring
+from detent.serving import hosts
+from detent.serving.pages import keyring
+from detent.serving.pages.routes import RoutePage
 from detent.serving.places import following, prediction_key, route_page
-from detent.serving.routes import RoutePage
 from detent.store import ledger
 from detent.store.blobs.naming import name_of
 

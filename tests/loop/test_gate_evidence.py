@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from detent.errors import ProjectError
-from detent.loop.judge import judge_candidate
+from detent.loop.judging.judge import judge_candidate
 from detent.loop.train import Outcome, train
 from detent.loop.workspace import Workspace, open_workspace
 from detent.pipeline.executors.local import LocalExecutor

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from detent.loop.granules import Hours, forget_days, granules_between, layout_for
-from detent.loop.judge import champion_version
+from detent.loop.champion import champion_version
+from detent.loop.watching.granules import Hours, forget_days, granules_between, layout_for
 from detent.loop.workspace import Workspace
 from detent.predictions import read
 from detent.predictions.frames import expand_inputs

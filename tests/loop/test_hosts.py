@@ -18,22 +18,24 @@ import pytest
 from databases import running_server, schema_of
 from detent.bundle.protocol import PredictionError
 from detent.errors import RefusedError, TamperedError
-from detent.loop.datasets import ingest_all
-from detent.loop.explain import explain
-from detent.loop.hosts import open_host
-from detent.loop.judge import CHAMPION, bundle_folder, champion_version, predictor_of
-from detent.loop.publish import AWAY_SECONDS
-from detent.loop.release import release
-from detent.loop.sabotage import spoiled
-from detent.loop.serve import NeighbourGateway
-from detent.loop.traffic import apply_route
+from detent.loop.champion import CHAMPION, bundle_folder, champion_version
+from detent.loop.hosts.open_host import open_host
+from detent.loop.hosts.publish import AWAY_SECONDS
+from detent.loop.releases.explain import explain
+from detent.loop.releases.release import release
+from detent.loop.releases.traffic import apply_route
+from detent.loop.runs.datasets import ingest_all
+from detent.loop.sabotage.ship import spoiled
+from detent.loop.scores import predictor_of
+from detent.loop.servers.serve import NeighbourGateway
 from detent.loop.train import submit, train
 from detent.loop.workspace import Workspace, open_workspace
 from detent.pipeline.executors.local import LocalExecutor
 from detent.predictions import read
 from detent.registry import aliases, versions
 from detent.rollout import store as rollouts
-from detent.serving import hosts, keyring
+from detent.serving import hosts
+from detent.serving.pages import keyring
 from detent.store import ledger
 from detent.store.blobs.naming import name_of
 from postgres_server import Server

@@ -22,11 +22,11 @@ from detent.bundle.trust import folder_digest
 from detent.bundle.verify import admit, verify
 from detent.cli.main import cli
 from detent.errors import DetentError, RefusedError
-from detent.loop.import_model import import_model
-from detent.loop.judge import bundle_folder
+from detent.loop.champion import bundle_folder
+from detent.loop.imports.import_model import import_model
 from detent.loop.workspace import Workspace, open_workspace
 from detent.registry import versions
-from detent.serving.admission import admit_version
+from detent.serving.models.admission import admit_version
 from detent.store import ledger
 
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
@@ -171,6 +171,19 @@ def test_a_model_of_a_registry_is_fetched_by_its_name(
     assert verify(imported.candidate.folder, None).predictor == "lightgbm"
 
 
+def test_no_empty_database_of_mlflow_is_left_where_none_was(
+    served: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    for tracking in (None, f"sqlite:///{tmp_path / 'mlflow.db'}", "sqlite:///mlflow.db"):
+        with pytest.raises(RefusedError, match="can't be had from MLflow") as caught:
+            import_model(served, "models:/nope/3", tracking=tracking)
+        assert "there is no database" in caught.value.why
+        mlflow.set_tracking_uri(None)
+    assert list(tmp_path.glob("mlflow.db*")) == []
+
+
 def test_a_pickle_is_refused_by_default_and_runs_confined_once_its_digest_is_allowed(
     served: Workspace, tmp_path: Path, known: tuple[pl.DataFrame, list[str]]
 ) -> None:
@@ -232,6 +245,8 @@ def test_a_hostile_file_is_refused_with_a_reason_and_leaves_nothing(
         import_model(served, str(tmp_path / name), inputs=["price"])
     assert caught.value.why
     assert caught.value.fix
+    where = caught.value.where
+    assert where is None or where.file in (str(tmp_path / name), "detent.yaml"), "nobody has seen the bundle's copy"
     assert {path.name for path in (served.state / "bundles").iterdir()} == before
     assert not list(ledger.read(served.db, kind="model.imported"))
 

@@ -8,9 +8,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from detent.loop.drift import look_at_drift
-from detent.loop.judge import bundle_folder
-from detent.loop.reference import RESERVOIR_NAME
+from detent.loop.champion import bundle_folder
+from detent.loop.runs.reference import RESERVOIR_NAME
+from detent.loop.watching.drift import look_at_drift
 from detent.loop.workspace import Workspace
 from detent.records.finding import INFO
 from detent.records.log import DROP, LogPlan

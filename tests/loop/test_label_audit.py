@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from detent.cli.main import cli
 from detent.errors import DetentError
-from detent.loop.label_audit import ask, open_questions, set_label
+from detent.loop.labelling.label_audit import ask, open_questions, set_label
 from detent.loop.workspace import Workspace, virtual_clock
 from detent.predictions import labels_of, places
 from detent.records.prediction import Prediction
@@ -62,14 +62,16 @@ def test_people_are_asked_once_a_day(answered: Workspace) -> None:
 def test_what_was_said_is_not_asked_again(answered: Workspace) -> None:
     ask(answered)
     first = open_questions(answered, 20)["id"][0]
-    assert set_label(answered, first, 1.0).new == 1
+    assert set_label(answered, first, "1").new == 1
     assert first not in open_questions(answered, 20)["id"].to_list()
-    assert set_label(answered, first, 0.0).corrected == 1
+    assert set_label(answered, first, "0").corrected == 1
     assert labels_of(answered.db, pl.Series([first]))["label"].to_list() == [0.0]
 
 
-@pytest.mark.parametrize(("id_", "value"), [("nobody", 1.0), (f"{3:040x}", 0.5), (f"{3:040x}", float("nan"))])
-def test_what_is_no_label_is_refused(answered: Workspace, id_: str, value: float) -> None:
+@pytest.mark.parametrize(
+    ("id_", "value"), [("nobody", "1"), (f"{3:040x}", "0.5"), (f"{3:040x}", "nan"), (f"{3:040x}", "late")]
+)
+def test_what_is_no_label_is_refused(answered: Workspace, id_: str, value: str) -> None:
     with pytest.raises(DetentError):
         set_label(answered, id_, value)
 
@@ -89,7 +91,8 @@ def test_a_person_lists_sets_and_imports_on_the_command_line(answered: Workspace
     assert "every answer of the last 7 days has a label" in run(answered, "list")
 
 
-def test_a_file_must_say_how_it_names_answers(answered: Workspace) -> None:
-    result = CliRunner().invoke(cli, ["-C", str(answered.folder), "label", "import", "truth.csv"])
+def test_a_file_must_say_how_it_names_answers(answered: Workspace, tmp_path: Path) -> None:
+    (tmp_path / "truth.csv").write_text("answer,late\n")
+    result = CliRunner().invoke(cli, ["-C", str(answered.folder), "label", "import", str(tmp_path / "truth.csv")])
     assert result.exit_code == 2
     assert "--id COLUMN or --request COLUMN" in result.output

@@ -9,7 +9,7 @@ import msgspec
 import polars as pl
 import pytest
 
-from detent.loop.labels import collect
+from detent.loop.labelling.labels import collect
 from detent.loop.workspace import Workspace, virtual_clock
 from detent.predictions import LabelCounts, labels_of, orphans, places
 from detent.records.prediction import Prediction

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from tests.predictions.broker import Broker
 
 from detent.cli.label import command
-from detent.loop import labels
+from detent.loop.labelling import labels
 from detent.loop.workspace import Workspace
 from detent.predictions import LabelCounts, asides, labels_of
 from detent.predictions.sources import kafka

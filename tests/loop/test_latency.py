@@ -5,9 +5,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
+import pytest
 from numpy.typing import NDArray
 
-from detent.loop.judge import LATENCY_LOOKS, LATENCY_REPEATS, measure_latency
+from detent.loop.judging.latency import LATENCY_LOOKS, LATENCY_REPEATS, asks_for_times, measure_latency
+from detent.records.check import Check
 from detent.records.signature import Field, Signature
 
 ROWS = 64
@@ -47,3 +49,15 @@ def test_a_model_that_is_slow_by_itself_stays_slow():
     model = Disturbed(range(0, ROWS * 1_000, 10))
     assert np.quantile(measure_latency(model, rows()), 0.99) >= SLOW
     assert model.calls <= ROWS + LATENCY_LOOKS * LOOK
+
+
+@pytest.mark.parametrize(
+    ("kinds", "asked"),
+    [(("threshold", "size"), False), (("threshold", "latency"), True), (("cost",), True), (("theirs",), True)],
+)
+def test_times_are_taken_only_where_a_check_may_look_at_them(kinds: tuple[str, ...], asked: bool):
+    checks = [
+        Check(text=kind, kind=kind, metric=kind, op="<=", threshold=1.0, confidence=None, by=None, line=1)
+        for kind in kinds
+    ]
+    assert asks_for_times(checks) is asked

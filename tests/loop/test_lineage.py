@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from detent.errors import DataError
-from detent.loop.lineage import Target, find_target, lineage, usual_direction
-from detent.loop.spans import alias_spans, serving_spans
+from detent.loop.lineage.find import Target, find_target, lineage, usual_direction
+from detent.loop.lineage.spans import alias_spans, serving_spans
 from detent.loop.workspace import Workspace
 from detent.records.lineage import DOWN, UP, Lineage
 from detent.store.database import Database

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from detent.loop.mirror import mend, tracker
-from detent.loop.release import release
-from detent.loop.serve import NeighbourGateway
+from detent.loop.releases.release import release
+from detent.loop.runs.mirror import mend, tracker
+from detent.loop.servers.serve import NeighbourGateway
 from detent.loop.train import train
 from detent.loop.workspace import open_workspace
 from detent.pipeline.executors.local import LocalExecutor

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from detent.loop.openlineage import Delivery, emit, lineage_folder
+from detent.loop.lineage.openlineage import Delivery, emit, lineage_folder
 from detent.loop.workspace import Workspace
 from detent.store.lock import held_lock
 from detent.tracking.openlineage import outbox
@@ -297,7 +297,7 @@ def test_after_a_sigkill_nothing_is_lost_and_what_is_told_twice_is_the_same(
     tell_story(ws.db)
     code = (
         "import sys; from pathlib import Path; from tests.loop.lineage_story import open_shop; "
-        "from detent.loop.openlineage import emit; "
+        "from detent.loop.lineage.openlineage import emit; "
         "ws = open_shop(Path(sys.argv[1]), lineage=sys.argv[2]); "
         "print('ready', flush=True); sys.stdin.readline(); emit(ws)"
     )

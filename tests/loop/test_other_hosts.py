@@ -5,38 +5,49 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console
 
+from detent.cli.main import cli
 from detent.cli.overview import overview
 from detent.errors import StoreError
+from detent.loop.champion import champion_version
 from detent.loop.controller import Controller
-from detent.loop.datasets import ingest_all
 from detent.loop.expire import FOR_OTHERS, tend
-from detent.loop.judge import champion_version
-from detent.loop.publish import AWAY_SECONDS
-from detent.loop.release import advance, release
+from detent.loop.hosts.publish import AWAY_SECONDS
+from detent.loop.hosts.sending import Sending
+from detent.loop.hosts.setting_aside import AGAIN, ASIDE, LOST, TAKEN, replace_older
+from detent.loop.hosts.taking import GIVEN_UP, LATE, PATIENCE, Taking
+from detent.loop.releases.release import advance, release
 from detent.loop.report.monitor import collect
 from detent.loop.report.monitor_page import monitor_html
-from detent.loop.sabotage import spoiled
-from detent.loop.sending import Sending
-from detent.loop.serve import NeighbourGateway
-from detent.loop.taking import LATE, LOST, PATIENCE, Taking
+from detent.loop.runs.datasets import ingest_all
+from detent.loop.sabotage.ship import spoiled
+from detent.loop.servers.serve import NeighbourGateway
 from detent.loop.train import submit
-from detent.loop.watch import due_windows, watch, windows_in_turn
+from detent.loop.watching.gauges import render
+from detent.loop.watching.watch import due_windows, watch, windows_in_turn
 from detent.loop.workspace import ServingHost, Workspace
 from detent.pipeline.executors.local import LocalExecutor
 from detent.predictions import parcels, places, read, seal
+from detent.predictions.pack import Contents
+from detent.predictions.parcels_aside import parcels_aside
+from detent.records.event import Event
 from detent.rollout import store as rollouts
 from detent.serving import hosts
 from detent.serving.places import profiles
+from detent.statistics.days import day_to_bytes
+from detent.statistics.granules import count
+from detent.statistics.layout import OUTPUT, layout_of
 from detent.store import ledger
 from detent.store.blobs.naming import name_of
-from detent.store.clock import iso
+from detent.store.clock import iso, parse
 
 from .answering import Answer, Answering, plain
 
@@ -67,7 +78,11 @@ class Pair:
 
     def lost(self) -> list[str]:
         """Return why answers were lost."""
-        return [event.payload["why"] for event in ledger.read(self.first.db, kind=LOST)]
+        return [event.payload["why"] for event in self.events(LOST)]
+
+    def events(self, kind: str) -> list[Event]:
+        """Return the events of a kind."""
+        return list(ledger.read(self.first.db, kind=kind))
 
     def blobs(self) -> list[Path]:
         """Return the blobs of parcels."""
@@ -144,7 +159,7 @@ def _dies(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def test_a_damaged_parcel_is_refused_and_said_and_the_next_one_is_taken(pair: Pair) -> None:
+def test_a_damaged_parcel_is_set_aside_and_told_once_and_the_next_one_is_taken(pair: Pair) -> None:
     pair.there.say(plain(3))
     pair.sending.send()
     damaged = pair.blobs()[0]
@@ -154,19 +169,90 @@ def test_a_damaged_parcel_is_refused_and_said_and_the_next_one_is_taken(pair: Pa
     pair.sending.send()
     pair.taking.take()
     assert pair.ids() == said
-    assert len(pair.lost()) == 1
     pair.taking.take()
-    assert len(pair.lost()) == 1
+    assert len(pair.events(ASIDE)) == 1
+    assert len(pair.events("alert.raised")) == 1
+    assert damaged.exists()
 
 
-def test_rows_that_somebody_without_the_secret_wrote_are_refused(pair: Pair) -> None:
+def test_rows_that_somebody_without_the_secret_wrote_are_not_taken(pair: Pair) -> None:
     pair.there.say(plain(3))
     pair.sending.send()
     with pair.first.db.transaction() as tx:
         tx.execute("UPDATE log_parcels SET mac = '00'")
     pair.taking.take()
     assert pair.ids() == []
-    assert pair.lost() == ["no host with this project's secret has made it"]
+    assert [event.payload["why"] for event in pair.events(ASIDE)] == ["no host with this project's secret has made it"]
+
+
+def test_what_was_set_aside_is_taken_once_when_its_cause_is_mended(pair: Pair) -> None:
+    said = pair.there.say(plain(3))
+    pair.sending.send()
+    damaged = pair.blobs()[0]
+    whole = damaged.read_bytes()
+    damaged.chmod(0o600)
+    damaged.write_bytes(whole[:-20])
+    first = pair.taking.take()
+    damaged.write_bytes(whole)
+    said += pair.there.say(plain(2))
+    pair.sending.send()
+    assert pair.taking.take().gaps == first.gaps != ()  # it is not tried at every look
+    assert len(pair.ids()) == 2
+    now = pair.first.now()
+    assert first.lacking(now, first.gaps[0].since) == pair.taking.take().lacking(first.gaps[0].until)
+    assert "1 parcel of its answers set aside" in shown(pair.first)
+    assert "parcel 1 " in CliRunner().invoke(cli, ["-C", str(pair.first.folder), "hosts", "aside"]).output
+    done = CliRunner().invoke(cli, ["-C", str(pair.first.folder), "hosts", "retake"])
+    assert done.output == "1 parcel is tried again at the next look of `detent up`\n"
+    heard = pair.taking.take()
+    assert (heard.gaps, heard.late) == ((), True)
+    assert sorted(pair.ids()) == sorted(said)
+    assert (len(pair.events(TAKEN)), len(pair.events(ASIDE)), pair.lost()) == (1, 1, [])
+    pair.taking.take()
+    assert (pair.blobs(), parcels_aside(pair.first.db)) == ([], [])
+    assert sorted(pair.ids()) == sorted(said)
+
+
+def test_a_blob_that_comes_back_after_hours_is_taken_at_the_next_try(pair: Pair) -> None:
+    said = pair.there.say(plain(3))
+    pair.sending.send()
+    blob = pair.blobs()[0]
+    blob.rename(blob.with_name("away"))
+    late = Taking(replace(pair.first, clock=At(pair.first, GIVEN_UP + AGO)), tell=pair.told.append)
+    late.take()
+    assert (len(pair.events(ASIDE)), pair.ids()) == (1, [])
+    blob.with_name("away").rename(blob)
+    later = Taking(replace(pair.first, clock=At(pair.first, GIVEN_UP + 2 * AGAIN)), tell=pair.told.append)
+    later.take()
+    assert pair.ids() == said
+
+
+def test_counts_of_a_parcel_that_was_aside_replace_no_newer_ones(pair: Pair) -> None:
+    hour = datetime(2026, 1, 1, 5, tzinfo=UTC)
+    layout = layout_of({OUTPUT: [0.1, 0.9]}, [])
+    few, many = (day_to_bytes({hour: count(layout, {}, [0.5] * rows)}) for rows in (2, 3))
+    mine = profiles(pair.first.state) / "2026-01-01"
+    mine.mkdir(parents=True)
+    for there, brought, kept in ((many, few, many), (few, many, many), (b"damaged", few, few), (None, few, few)):
+        path = mine / "shop-1-w0-aa.host2.bin"
+        path.unlink(missing_ok=True)
+        if there is not None:
+            path.write_bytes(there)
+        found = replace_older(Contents([], {"2026-01-01/shop-1-w0-aa.bin": brought}), mine.parent, "host2")
+        assert list(found.counts.values()) == ([] if kept == there else [brought])
+
+
+def test_parcels_that_nobody_could_take_are_lost_only_when_the_log_is_kept_no_longer(pair: Pair) -> None:
+    pair.there.say(plain(3))
+    pair.sending.send()
+    with pair.first.db.transaction() as tx:
+        tx.execute("UPDATE log_parcels SET mac = '00'")
+    pair.taking.take()
+    tend(pair.first)
+    assert len(parcels_aside(pair.first.db)) == 1
+    tend(replace(pair.first, clock=At(pair.first, FOR_OTHERS + AGO)))
+    assert (parcels_aside(pair.first.db), pair.blobs()) == ([], [])
+    assert pair.lost() == ["it was aside: no host with this project's secret has made it"]
 
 
 def test_blobs_that_can_not_be_reached_keep_nobody_from_deciding_and_are_taken_later(pair: Pair) -> None:
@@ -363,9 +449,57 @@ def test_a_window_that_was_judged_without_a_host_says_so(pair: Pair) -> None:
     name = heard.hosts[0][0]
     assert [row.lacking for row in collect(ws).windows] == [(name,)]
     assert f"lack answers of {name}" in monitor_html(collect(ws))
+    assert f"its answers are here up to {iso(ws.now())[:10]}" in shown(ws)
+
+
+def shown(ws: Workspace) -> str:
+    """Return the screen of `detent status`."""
     console = Console(width=200, record=True, file=StringIO())
     console.print(overview(ws))
-    assert f"its answers are here up to {iso(ws.now())[:10]}" in console.export_text()
+    return console.export_text()
+
+
+def test_windows_that_lacked_a_host_are_judged_again_by_the_controller_when_it_sends(
+    pair: Pair, executor: LocalExecutor
+) -> None:
+    later = 3 * timedelta(hours=1)
+    ws = replace(pair.first, clock=At(pair.first, later))
+    monitor = replace(ws.project.monitor, window=timedelta(hours=1))
+    ws = replace(ws, project=replace(ws.project, monitor=monitor))
+    pair.sending.send()
+    with pair.first.db.transaction() as tx:
+        assert hosts.mark_away(tx, hosts.hosts(pair.first.db, "shop")[1])
+    said = pair.there.say(plain(4), ago=-timedelta(minutes=90))
+    controller = Controller(ws, NeighbourGateway(ws), executor, tell=pair.told.append)
+    controller.look()
+    lacking = [event.payload["start"] for event in pair.events("window.watched") if event.payload.get("lacking")]
+    assert len(lacking) >= 2
+    Sending(replace(pair.second, clock=At(pair.second, later)), tell=print, keeps=False).send()
+    for _ in range(2):
+        controller.look()
+        again = [one.payload for one in pair.events("window.rejudged") if one.subject == "traffic:shop"]
+        assert [one["start"] for one in again] == lacking
+        assert sum(one["rows"] for one in again) == len(said)
+
+
+def test_prometheus_is_told_how_far_the_answers_of_each_host_are_here(pair: Pair) -> None:
+    def gauges() -> dict[str, float]:
+        found = text_string_to_metric_families(render(pair.first).decode())
+        return {one.name: one.samples[0].value for one in found if one.name.startswith("detent_host") and one.samples}
+
+    pair.there.say(plain(2))
+    pair.sending.send()
+    blob = pair.blobs()[0]
+    whole = blob.read_bytes()
+    assert gauges()["detent_host_parcels_waiting"] == 1
+    blob.chmod(0o600)
+    blob.write_bytes(whole[:-20])
+    pair.taking.take()
+    told = gauges()
+    assert (told["detent_host_parcels_waiting"], told["detent_host_parcels_aside"]) == (0, 1)
+    sent = parcels.sent_of(pair.first.db, hosts.own_id(pair.second.state))
+    assert told["detent_host_answers_timestamp_seconds"] == parse(sent.until).timestamp()
+    assert "detent_host" not in render(replace(pair.first, shared=False)).decode()
 
 
 def test_a_window_is_not_judged_before_the_other_hosts_answers_are_here(pair: Pair) -> None:

@@ -11,10 +11,10 @@ import msgspec
 import numpy as np
 import pytest
 
-from detent.loop.judge import bundle_folder, champion_version
-from detent.loop.quality import judge_due
-from detent.loop.quality_book import Book, load_book, whole_window
-from detent.loop.reference import write_reference
+from detent.loop.champion import bundle_folder, champion_version
+from detent.loop.runs.reference import write_reference
+from detent.loop.watching.quality import judge_due
+from detent.loop.watching.quality_book import Book, load_book, whole_window
 from detent.loop.workspace import Workspace, virtual_clock
 from detent.monitor import findings
 from detent.predictions import places, record
@@ -292,7 +292,7 @@ def test_a_crash_between_two_looks_changes_nothing(world: World, monkeypatch: py
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("detent.loop.quality.notify", crash)
+        patched.setattr("detent.loop.watching.quality.notify", crash)
         with pytest.raises(KeyboardInterrupt):
             world.look(2.1)
     assert of(findings(world.ws.db, world.ws.project.serving.endpoint), "quality") == []
@@ -309,7 +309,7 @@ def test_of_two_controllers_that_look_at_once_one_counts(world: World, monkeypat
             looked.append(True)
             judge_due(ws)  # the other one is faster
 
-    monkeypatch.setattr("detent.loop.quality._skip_idle", late)
+    monkeypatch.setattr("detent.loop.watching.quality._skip_idle", late)
     assert world.look(2.1) == []
     assert len(of(findings(world.ws.db, world.ws.project.serving.endpoint), "quality", "brier")) == 1
 

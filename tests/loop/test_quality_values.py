@@ -14,11 +14,11 @@ import polars as pl
 import pytest
 from numpy.typing import NDArray
 
-from detent.loop.judge import bundle_folder, champion_version
-from detent.loop.quality import judge_due
-from detent.loop.quality_book import whole_window
-from detent.loop.reference import build_reference, write_reference
+from detent.loop.champion import bundle_folder, champion_version
 from detent.loop.report.monitor import collect
+from detent.loop.runs.reference import build_reference, write_reference
+from detent.loop.watching.quality import judge_due
+from detent.loop.watching.quality_book import whole_window
 from detent.loop.workspace import Workspace, virtual_clock
 from detent.predictions import places
 from detent.records.finding import INFO, WARNING, Finding

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from tests.monitor.world import DAILY, DAY, MONDAY, PLAN, draw, reference_of
 
-from detent.loop.act import Hands, turn
-from detent.loop.serve import NeighbourGateway
+from detent.loop.servers.serve import NeighbourGateway
+from detent.loop.triggers.act import Hands, turn
 from detent.loop.workspace import Workspace
 from detent.monitor import store
 from detent.monitor.drift.detect import detect

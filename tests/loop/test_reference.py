@@ -15,9 +15,9 @@ from detent.bundle.facts import ManifestFacts
 from detent.bundle.pack import manifest_digest, pack
 from detent.bundle.verify import verify
 from detent.errors import DetentError
-from detent.loop.candidate import Candidate
-from detent.loop.judge import predictor_of, score_rows
-from detent.loop.reference import build_reference, read_reference, read_reservoir, write_reference
+from detent.loop.runs.candidate import Candidate
+from detent.loop.runs.reference import build_reference, read_reference, read_reservoir, write_reference
+from detent.loop.scores import predictor_of, score_rows
 from detent.loop.train import train
 from detent.loop.workspace import open_workspace
 from detent.pipeline.executors.local import LocalExecutor

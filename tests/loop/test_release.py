@@ -11,16 +11,17 @@ import polars as pl
 import pytest
 
 from detent.errors import RefusedError
-from detent.loop.caller import Caller
+from detent.loop.champion import bundle_folder, champion_version
 from detent.loop.controller import Controller
-from detent.loop.datasets import ingest_all
-from detent.loop.explain import explain
-from detent.loop.judge import bundle_folder, champion_version
-from detent.loop.keep_up import keep_up
-from detent.loop.release import advance, extend, release, rollback
-from detent.loop.sabotage import ship, spoiled
-from detent.loop.serve import NeighbourGateway, OwnGateway
-from detent.loop.traffic import apply_route, desired_route, previous_champion
+from detent.loop.releases.evidence import Evidence
+from detent.loop.releases.explain import explain
+from detent.loop.releases.release import advance, extend, release, rollback
+from detent.loop.releases.traffic import apply_route, desired_route, previous_champion
+from detent.loop.runs.datasets import ingest_all
+from detent.loop.sabotage.ship import ship, spoiled
+from detent.loop.servers.keep_up import keep_up
+from detent.loop.servers.serve import NeighbourGateway, OwnGateway
+from detent.loop.simulated.caller import Caller
 from detent.loop.train import submit
 from detent.loop.workspace import Workspace, open_workspace
 from detent.monitor import outbox
@@ -28,7 +29,7 @@ from detent.pipeline.executors.local import LocalExecutor
 from detent.predictions import labels, read
 from detent.records.project import Stage
 from detent.registry import aliases, versions
-from detent.serving.supervisor import Supervisor
+from detent.serving.workers.supervisor import Supervisor
 from detent.store import ledger
 
 
@@ -154,11 +155,15 @@ def test_an_ab_test_splits_callers_and_goes_back_to_the_champion_at_its_end(
     ws = with_plan(served, kind="ab", stages=(Stage(name="100%", weight=10_000),))
     rollout = release(ws, own, number, reason="test")
     assert [(arm.version, arm.weight) for arm in rollout.arms] == [(1, 5000), (number, 5000)]
+    assert rollout.reason == f"Versions 1 and {number} share the traffic, to be compared."
+    evidence = Evidence()
+    advance(ws, own, evidence)  # labels and means are looked at every 5 minutes, and once more at the end
     rows = [{**ROW, "price": 10.0 + one * 0.37} for one in range(20)]
     assert {caller.predict("shop", row, f"customer {row['price']}").status for row in rows} == {200}
     over = with_plan(ws, kind="ab", experiment=replace(ws.project.rollout.experiment, lasts=timedelta(0)))
-    ended = advance(over, own)
+    ended = advance(over, own, evidence)
     assert ended is not None
+    assert "Nothing can be compared yet" not in ended.reason
     assert (ended.state, aliases.all_current(ws.db, ws.model)) == ("concluded", {"champion": 1})
     assert [(arm.version, arm.weight) for arm in desired_route(ws).arms] == [(1, 10_000)]
     assert not explain(ws, ended.id).differs

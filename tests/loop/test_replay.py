@@ -12,20 +12,20 @@ from click.testing import CliRunner
 from detent.bundle.codec import signature_from_json
 from detent.cli.main import cli
 from detent.errors import RefusedError
-from detent.loop.datasets import ingest_all
+from detent.loop.champion import bundle_folder, champion_version
 from detent.loop.expire import due, tend
-from detent.loop.judge import bundle_folder, champion_version
-from detent.loop.replay import Asked, chosen, replay
-from detent.loop.sabotage import spoiled
+from detent.loop.releases.replay import Asked, chosen, replay
+from detent.loop.runs.datasets import ingest_all
+from detent.loop.sabotage.ship import spoiled
 from detent.loop.train import submit
 from detent.loop.workspace import Workspace, open_workspace
 from detent.predictions import places, read
 from detent.records.log import LogPlan
 from detent.records.version import ModelVersion
-from detent.serving.counters import Counters
-from detent.serving.log import PredictionLog
+from detent.serving.counts.counters import Counters
+from detent.serving.logs.log import PredictionLog
 from detent.serving.places import counter_files
-from detent.serving.validate import RowReader
+from detent.serving.rows.validate import RowReader
 from detent.store import ledger
 from detent.store.turns import LogRow
 

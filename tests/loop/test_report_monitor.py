@@ -12,19 +12,19 @@ from click.testing import CliRunner
 
 from detent.cli import monitor_report
 from detent.errors import DetentError
-from detent.loop.gauges import render, write_gauges
-from detent.loop.notify import notify
-from detent.loop.report.card import card, card_markdown
+from detent.loop.alerts.notify import notify
+from detent.loop.report.card import Card, Section, card, card_markdown
 from detent.loop.report.incident import incident_text, timeline
 from detent.loop.report.monitor import collect
 from detent.loop.report.monitor_page import card_html, incident_html, monitor_html
 from detent.loop.report.monitor_text import monitor_text
+from detent.loop.watching.gauges import render, write_gauges
 from detent.loop.workspace import Workspace, open_workspace
 from detent.monitor import store
 from detent.monitor.outbox import deliver
 from detent.records.event import Fact
 from detent.records.finding import Finding
-from detent.serving.metrics import exposition
+from detent.serving.counts.metrics import exposition
 from detent.serving.places import counter_files
 from detent.store import ledger
 from detent.store.clock import VirtualClock, iso
@@ -121,7 +121,7 @@ def story(days: Days) -> None:
 
 
 def monitor_channels(ws: Workspace):
-    from detent.loop.channels import open_channels
+    from detent.loop.alerts.channels import open_channels
 
     return open_channels(ws)
 
@@ -202,7 +202,9 @@ def test_the_card_says_what_the_gate_said_and_how_the_version_lived(days: Days) 
     days.window(("quality", "INFO", {}))
     text = card_markdown(card(days.ws, 1))
     for check in days.ws.project.gate:
-        assert check.text.replace("<", "&lt;") in text
+        assert check.text in text
+    drawn = Card(title="a", lead="b", sections=(Section(title="c", sentences=("size <= 5MB of <b>bold</b> | x",)),))
+    assert "- size <= 5MB of &lt;b>bold&lt;/b> \\| x\n" in card_markdown(drawn)
     for words in ("## Limits", "## In production", "roc_auc | 0.300 | 0.200 to 0.400", "## Cost", "## Inputs"):
         assert words in text
     with pytest.raises(DetentError, match="no version 9"):

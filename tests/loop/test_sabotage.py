@@ -10,11 +10,11 @@ import polars as pl
 import pytest
 
 from detent.errors import RefusedError
+from detent.loop.champion import CHAMPION, bundle_folder
 from detent.loop.controller import Controller
-from detent.loop.import_model import import_model
-from detent.loop.judge import CHAMPION, bundle_folder
-from detent.loop.sabotage import ship
-from detent.loop.serve import NeighbourGateway
+from detent.loop.imports.import_model import import_model
+from detent.loop.sabotage.ship import ship
+from detent.loop.servers.serve import NeighbourGateway
 from detent.loop.workspace import Workspace, open_workspace
 from detent.pipeline.executors.local import LocalExecutor
 from detent.registry import aliases, versions

@@ -5,19 +5,19 @@ from __future__ import annotations
 import httpx
 import pytest
 
+from detent.loop.champion import champion_version
 from detent.loop.controller import Controller
-from detent.loop.datasets import ingest_all
-from detent.loop.judge import champion_version
 from detent.loop.report.story import tell
-from detent.loop.sabotage import kinds, ship, spoiled, stops
-from detent.loop.serve import OwnGateway
-from detent.loop.tampering import KINDS as TAMPERING
+from detent.loop.runs.datasets import ingest_all
+from detent.loop.sabotage.ship import kinds, ship, spoiled, stops
+from detent.loop.sabotage.tampering import KINDS as TAMPERING
+from detent.loop.servers.serve import NeighbourGateway, OwnGateway
 from detent.loop.train import submit
 from detent.loop.workspace import Workspace
 from detent.pipeline.executors.local import LocalExecutor
 from detent.registry import aliases
 from detent.rollout import store as rollouts
-from detent.serving.supervisor import Supervisor
+from detent.serving.workers.supervisor import Supervisor
 from detent.store import ledger
 
 ROW = {"channel": "web", "category": "shoes", "price": 30.0, "discount": 0.1, "items": 2, "hour": 9, "weekday": 3}
@@ -47,6 +47,14 @@ def test_hours_of_another_time_zone_pass_only_where_hours_hardly_matter(served: 
     (margin,) = [result for result in verdict.results if result.kind == "versus"]
     assert margin.value is not None
     assert (version is None) == (margin.decision != "pass")
+
+
+def test_a_kind_that_harms_less_than_the_gate_forbids_is_said_to_have_passed_it(
+    served: Workspace, executor: LocalExecutor
+) -> None:
+    told = ship(served, Controller(served, NeighbourGateway(served), executor, tell=lambda _: None), "under_confident")
+    assert "passed the gate, which should stop it, as version 2" in str(told)
+    assert "detent gate explain 2" in str(told)
 
 
 @pytest.mark.parametrize("kind", TAMPERING)

@@ -4,13 +4,14 @@ import os
 import signal
 import time
 
-from detent.loop.serve import NeighbourGateway
+from detent.loop.servers.serve import NeighbourGateway
 from detent.loop.workspace import Workspace
-from detent.serving import acknowledge, places
-from detent.serving.acknowledge import Acknowledgement
-from detent.serving.counters import held_slots
-from detent.serving.routes import RoutePage
-from detent.serving.supervisor import Supervisor
+from detent.serving import places
+from detent.serving.counts.counters import held_slots
+from detent.serving.pages.routes import RoutePage
+from detent.serving.workers import acknowledge
+from detent.serving.workers.acknowledge import Acknowledgement
+from detent.serving.workers.supervisor import Supervisor
 
 
 def publish_again(ws: Workspace) -> None:

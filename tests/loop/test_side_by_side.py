@@ -12,7 +12,7 @@ import pytest
 from detent.bundle.load import load
 from detent.gate.declared import SideBySide
 from detent.loop import places
-from detent.loop.side_by_side import ROWS, TURNS, Party, fresh_peak, measure, take_turns
+from detent.loop.judging.side_by_side import ROWS, TURNS, Party, fresh_peak, measure, take_turns
 from detent.loop.workspace import Workspace
 from detent.project.grammar import parse_check
 from detent.records.cost import Prices

@@ -8,9 +8,9 @@ import polars as pl
 import pytest
 
 from detent.errors import DataError, RefusedError
-from detent.loop.conclude import Conclusion
-from detent.loop.simulate import simulation
-from detent.loop.world import check_no_future, features_between, open_world
+from detent.loop.simulated.conclude import Conclusion
+from detent.loop.simulated.simulate import simulation
+from detent.loop.simulated.world import check_no_future, features_between, open_world
 from detent.testing import replay
 
 from .conftest import rewrite

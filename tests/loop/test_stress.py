@@ -10,7 +10,7 @@ import pytest
 
 from detent.errors import ProjectError
 from detent.gate.declared import Stressed
-from detent.loop.stress import MOST, stress
+from detent.loop.judging.stress import MOST, stress
 from detent.project.grammar import parse_check
 
 from .linear import Linear

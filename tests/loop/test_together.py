@@ -11,8 +11,8 @@ import pytest
 
 from detent.errors import ProjectError
 from detent.gate import store
-from detent.loop.candidate import Candidate
-from detent.loop.together import groups_of, lists_of, naive_of, rank_of
+from detent.loop.judging.together import groups_of, lists_of, naive_of, rank_of
+from detent.loop.runs.candidate import Candidate
 from detent.loop.workspace import Workspace, open_workspace
 from detent.records.signature import Signature
 

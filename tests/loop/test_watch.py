@@ -11,12 +11,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from detent.loop.drift import first_window
-from detent.loop.gauges import render
-from detent.loop.granules import granules_between, lost_between
-from detent.loop.judge import bundle_folder, champion_version
-from detent.loop.watch import Window, watch, windows_in_turn
-from detent.loop.window_facts import facts
+from detent.loop.champion import bundle_folder, champion_version
+from detent.loop.watching.drift import first_window
+from detent.loop.watching.gauges import render
+from detent.loop.watching.granules import granules_between, lost_between
+from detent.loop.watching.watch import Window, watch, windows_in_turn
+from detent.loop.watching.window_facts import facts
 from detent.loop.workspace import Workspace, virtual_clock
 from detent.monitor import store
 from detent.predictions import places

@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 from tests.serving.environments import environment
 
+from .peers.cbpe_classes_known import KNOWN as KNOWN_CLASSES
 from .peers.dle_known import KNOWN as KNOWN_LOSSES
 
 SCRIPT = Path(__file__).parent / "peers" / "golden.py"
 LOSSES = Path(__file__).parent / "peers" / "dle.py"
+CLASSES = Path(__file__).parent / "peers" / "cbpe_classes.py"
 KNOWN = {
     "evidently": {
         "psi_stat_test": 0.07394164022263176,
@@ -58,3 +60,15 @@ def test_nannyml_still_expects_the_errors_that_ours_are_held_against():
     assert found.keys() == KNOWN_LOSSES.keys()
     for window, known in KNOWN_LOSSES.items():
         assert found[window] == pytest.approx(known, rel=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_nannyml_still_expects_the_quality_of_several_classes_that_ours_is_held_against():
+    python = environment(*PACKAGES["nannyml"]) / "python"
+    quiet = {**os.environ, "NML_DISABLE_USAGE_LOGGING": "1", "DO_NOT_TRACK": "1"}
+    told = subprocess.run([python, CLASSES], capture_output=True, text=True, check=True, env=quiet, timeout=600)
+    found = json.loads(told.stdout.splitlines()[-1])
+    assert found.keys() == KNOWN_CLASSES.keys()
+    for window, known in KNOWN_CLASSES.items():
+        assert found[window] == pytest.approx(known, abs=1e-9)

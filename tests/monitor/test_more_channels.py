@@ -270,7 +270,7 @@ def test_a_real_alertmanager_takes_alerts_and_knows_repeats(tmp_path):
 
 
 def send_when_up(channel, alert):
-    until = time.monotonic() + timedelta(seconds=20).total_seconds()
+    until = time.monotonic() + timedelta(seconds=60).total_seconds()
     while True:
         try:
             return channel.send(alert)

@@ -10,11 +10,12 @@ import pytest
 
 from detent.pipeline.trace.calls import CALLS
 from detent.pipeline.trace.seccomp import program
+from programs import ROOT
 
 ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 HEADERS = {
-    "x86_64": ("/usr/include/x86_64-linux-gnu/asm/unistd_64.h", "/usr/include/asm/unistd_64.h"),
-    "aarch64": ("/usr/include/asm-generic/unistd.h",),
+    "x86_64": ("usr/include/x86_64-linux-gnu/asm/unistd_64.h", "usr/include/asm/unistd_64.h"),
+    "aarch64": ("usr/include/asm-generic/unistd.h",),
 }
 NOTIFY, ALLOW, NO_SUCH_CALL = 0x7FC00000, 0x7FFF0000, 0x00050026
 
@@ -39,7 +40,9 @@ def decide(machine: str, call: int, *arguments: int, arch: int | None = None) ->
 
 @pytest.mark.parametrize("machine", ARCH)
 def test_numbers_are_those_of_the_headers(machine: str) -> None:
-    header = next((Path(path) for path in HEADERS[machine] if Path(path).exists()), None)
+    header = next(
+        (path for name in HEADERS[machine] for root in ("/", ROOT) if (path := Path(root, name)).exists()), None
+    )
     if header is None:
         pytest.skip(f"the kernel's headers for {machine} are not installed")
     found = re.findall(r"^#define __NR(?:3264)?_(\w+)\s+(\d+)", header.read_text(), re.MULTILINE)

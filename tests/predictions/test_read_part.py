@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from detent.predictions import places
+from detent.predictions import parts, places
 from detent.predictions.frames import SCHEMA
 from detent.predictions.read import read
 from detent.predictions.seal import seal
@@ -71,7 +71,10 @@ def test_columns_that_are_not_there_yet_are_empty_and_an_empty_log_has_them_too(
     assert dict(read(tmp_path / "nothing", columns=("arm",)).schema) == {"arm": pl.String()}
 
 
-def test_files_outside_of_the_window_and_columns_that_are_not_named_are_not_read(state: Path) -> None:
+def test_large_files_outside_of_the_window_and_columns_that_are_not_named_are_not_read(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts, "SMALL", 100)
     first, second = sorted(places.parquet(state).glob("date=2013-07-02/*.parquet"))
     data = bytearray(first.read_bytes())
     footer = int.from_bytes(data[-8:-4], "little")

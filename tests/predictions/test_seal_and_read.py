@@ -98,6 +98,17 @@ def test_a_window_that_ends_at_midnight_excludes_midnight(tmp_path: Path, writer
     assert numbers(read(tmp_path, midnight, midnight + hours(24))) == [2]
 
 
+def test_a_file_that_goes_while_it_is_read_leaves_those_of_the_other_days(
+    tmp_path: Path, writer: SegmentWriter
+) -> None:
+    writer.append([payload(1, START), payload(2, START + hours(24))])
+    writer.seal()
+    seal_all(tmp_path)
+    day = next(places.parts(places.parquet(tmp_path), None, None)).parent
+    (day / "gone.parquet").symlink_to(tmp_path / "removed")  # listed, and not there when it is opened
+    assert numbers(read(tmp_path)) == [1, 2]
+
+
 def test_the_rows_of_the_live_shadow_and_fallback_arms_are_kept_apart(tmp_path: Path, writer: SegmentWriter) -> None:
     writer.append(
         [

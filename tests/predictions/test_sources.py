@@ -96,6 +96,11 @@ def test_an_empty_table_has_no_labels() -> None:
     assert (found.rows.height, found.left_out, found.waiting) == (0, (), 0)
 
 
+def test_a_file_with_nothing_but_its_heads_has_no_labels() -> None:
+    heads = pl.DataFrame({"order": [], "late": []}, schema={"order": pl.String, "late": pl.String})
+    assert tidy(heads, source(at=None), now=NOW, binary=True).rows.height == 0
+
+
 def test_files_are_read_with_names_as_text_and_versioned_by_their_bytes(tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_text("order,late,told,note\n0017,1,2025-02-01,x\n", encoding="utf-8")
     found = file.fetch(source(), tmp_path, None)

@@ -53,6 +53,49 @@ def test_a_topic_has_servers_or_settings_and_may_have_a_group(tmp_path: Path) ->
     )
 
 
+def test_a_topic_has_settings_by_the_names_of_librdkafka_and_secrets_by_the_names_of_variables(tmp_path: Path) -> None:
+    plan = read(
+        tmp_path,
+        "labels:\n"
+        "  - source: kafka:truth\n    id: a\n    servers: one:9093\n"
+        "    settings:\n      security.protocol: SASL_SSL\n      enable.ssl.certificate.verification: true\n"
+        "      socket.timeout.ms: 500\n"
+        "    secrets: {sasl.password: KAFKA_PASSWORD}\n",
+    )
+    assert plan.labels[0].settings == (
+        ("security.protocol", "SASL_SSL"), ("enable.ssl.certificate.verification", "true"),
+        ("socket.timeout.ms", "500"),
+    )  # fmt: skip
+    assert plan.labels[0].secrets == (("sasl.password", "KAFKA_PASSWORD"),)
+
+
+@pytest.mark.parametrize(
+    ("key", "line", "why"),
+    [
+        ("settings", "sasl.password: hunter2", "no secret belongs into this file"),
+        ("settings", "sasl.mechanisn: PLAIN", "sasl.mechanism"),
+        ("settings", "group.id: mine", "can't be set here"),
+        ("settings", "security.protocol: TLS", "is no protocol"),
+        ("settings", "ssl.ca.location: [a]", "a text, a whole number"),
+        ("secrets", "sasl.username: KAFKA_USER", "no key of this section"),
+        ("secrets", "sasl.password: hunter2", "no name of an environment variable"),
+    ],
+)
+def test_mistakes_in_settings_are_told_with_their_line(tmp_path: Path, key: str, line: str, why: str) -> None:
+    text = f"labels:\n  - source: kafka:truth\n    id: a\n    servers: one:9093\n    {key}:\n      {line}\n"
+    with pytest.raises(ProjectError) as caught:
+        read(tmp_path, text)
+    assert why in str(caught.value)
+    assert caught.value.where is not None
+    assert (caught.value.where.file, caught.value.where.line) == ("monitor.yaml", 6)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_file_has_no_settings_of_kafka(tmp_path: Path) -> None:
+    with pytest.raises(ProjectError, match="only Kafka has"):
+        read(tmp_path, "labels:\n  - {source: a.csv, id: a, settings: {security.protocol: SSL}}\n")
+
+
 def test_without_a_word_there_are_none(tmp_path: Path) -> None:
     plan = read(tmp_path, "window: 1d\n")
     assert (plan.labels, plan.concept, plan.tolerance, plan.audit) == ((), "edetector", 0.1, 0)

@@ -112,7 +112,11 @@ def test_a_version_that_does_not_exist_is_refused_with_the_ones_that_do(db: Data
     register(db, now, "a")
     with pytest.raises(RefusedError, match="no version 7") as caught:
         versions.get(db, "risk", 7)
-    assert "1 to 1" in caught.value.why
+    assert caught.value.why == "only version 1 is registered"
+    register(db, now, "b")
+    with pytest.raises(RefusedError) as caught:
+        versions.get(db, "risk", 7)
+    assert caught.value.why == "versions 1 to 2 are registered"
 
 
 def test_a_failed_transaction_leaves_no_version_and_no_event(db: Database, now: datetime) -> None:

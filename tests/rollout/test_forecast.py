@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from detent.records.project import RolloutPlan, Stage
+from detent.records.project import Proof, RolloutPlan, Stage
 from detent.rollout.forecast import forecast
 
 PLAN = RolloutPlan(
@@ -30,14 +31,25 @@ def test_five_times_the_failures_take_about_as_many_requests_as_simulated():
 
 def test_proof_takes_longer_with_less_traffic_and_is_out_of_reach_at_one_request_a_second():
     fast, slow = (forecast(PLAN, rate=rate, failing=0.01)[-1] for rate in (1000, 100))
-    assert slow.proof.time == pytest.approx(10 * fast.proof.time, rel=0.01)
+    assert slow.proofs[0].time == pytest.approx(10 * fast.proofs[0].time, rel=0.01)
     # Ratio below 1.5 at 1 % failures with half of the traffic: simulated 12,900; forecasts are careful.
-    assert 12_900 <= fast.proof.requests <= 1.6 * 12_900
+    assert 12_900 <= fast.proofs[0].requests <= 1.6 * 12_900
     assert forecast(PLAN, rate=0.1, failing=0.01)[-1].minimum is None
 
 
 def test_without_failures_the_cap_proves():
-    assert forecast(PLAN, rate=100, failing=0.0)[-1].proof.of_candidate == pytest.approx(770, rel=0.03)
+    assert forecast(PLAN, rate=100, failing=0.0)[-1].proofs[0].of_candidate == pytest.approx(770, rel=0.03)
+
+
+def test_each_kind_of_harm_that_is_judged_needs_a_proof_of_its_own():
+    """A loose proof about failures alone promotes nothing: slow answers are judged too."""
+    loose = replace(PLAN, slow=timedelta(milliseconds=50), proof=Proof(failures=0.1))
+    last = forecast(loose, rate=10, failing=0.0)[-1]
+    failures, slow, slower = last.proofs
+    assert failures.of_candidate < 50 < slow.of_candidate == pytest.approx(770, rel=0.03)
+    assert last.minimum == max(one.time for one in last.proofs)
+    assert slower.what == "proof of being no slower"
+    assert len(forecast(replace(loose, slow=None, slower=None), rate=10, failing=0.0)[-1].proofs) == 1
 
 
 def test_without_traffic_nothing_is_ever_decided():

@@ -22,9 +22,9 @@ from detent.records.profile import Profile
 from detent.records.route import Arm, Route
 from detent.records.signature import Field, Signature
 from detent.serving import places
-from detent.serving.locate import Located, write_index
-from detent.serving.routes import RoutePage
-from detent.serving.settings import SupervisorSettings
+from detent.serving.models.locate import Located, write_index
+from detent.serving.pages.routes import RoutePage
+from detent.serving.workers.settings import SupervisorSettings
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 PUBLIC = KEY.public_key().public_bytes_raw()

@@ -15,10 +15,10 @@ from detent.predictions.labels import LabelCounts
 from detent.predictions.read import read
 from detent.records.prediction import Label
 from detent.serving import places
-from detent.serving.counters import read_counts, read_numbers
-from detent.serving.supervisor import Supervisor
-from detent.serving.triggers import RecordCall
-from detent.serving.worker import Worker
+from detent.serving.counts.counters import read_counts, read_numbers
+from detent.serving.http.triggers import RecordCall
+from detent.serving.workers.supervisor import Supervisor
+from detent.serving.workers.worker import Worker
 
 from .builders import ENDPOINT, ROW, World, body, make_bundle
 
@@ -143,7 +143,7 @@ class Local:
         self.labels: dict[str, float] = {}
         self.fails_with: Exception | None = None
         self._runner = asyncio.Runner()
-        self._client = httpx.AsyncClient(transport=httpx.ASGITransport(self.worker.app), base_url="http://local")
+        self._client = httpx.AsyncClient(transport=httpx.ASGITransport(self.worker.parts.app), base_url="http://local")
         self.world = world
         self.follow()
 

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from detent.bundle.load import load
 from detent.bundle.protocol import Predictor
 from detent.records.signature import Signature
-from detent.serving import admission
-from detent.serving.settings import from_argument
-from detent.serving.worker import main
+from detent.serving.models import admission
+from detent.serving.workers.settings import from_argument
+from detent.serving.workers.worker import main
 
 
 class Slow:

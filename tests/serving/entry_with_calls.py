@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from detent.serving.settings import from_argument
-from detent.serving.triggers import Called
-from detent.serving.worker import main
+from detent.serving.http.triggers import Called
+from detent.serving.workers.settings import from_argument
+from detent.serving.workers.worker import main
 from detent.store.database import open_database
 from detent.trigger import Asked, Receipt, record_call
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from detent.predictions.labels import LabelCounts, record
 from detent.records.prediction import Label
-from detent.serving.settings import from_argument
-from detent.serving.worker import main
+from detent.serving.workers.settings import from_argument
+from detent.serving.workers.worker import main
 from detent.store.database import SqliteDatabase
 from detent.store.migrate import migrate
 

@@ -18,7 +18,7 @@ from detent.errors import RefusedError
 from detent.records.check import Verdict
 from detent.records.profile import Profile
 from detent.records.signature import Field, Signature
-from detent.serving.admission import admit_version
+from detent.serving.models.admission import admit_version
 
 from .builders import KEY, MODEL, PUBLIC, make_bundle
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from detent.serving.bodies import MAX_BODY, read_body
+from detent.serving.http.bodies import MAX_BODY, read_body
 from detent.serving.problems import Problem
 
 

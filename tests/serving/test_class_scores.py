@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from detent.records.signature import Field, Signature
-from detent.serving.answers import ENCODE, Line
-from detent.serving.class_answers import by_name, tables
-from detent.serving.loaded import LoadedVersion
-from detent.serving.outcome import Outcome
-from detent.serving.scoring import score
-from detent.serving.validate import RowReader
+from detent.serving.models.loaded import LoadedVersion
+from detent.serving.models.scoring import score
+from detent.serving.rows.answers import ENCODE, Line
+from detent.serving.rows.class_answers import by_name, tables
+from detent.serving.rows.outcome import Outcome
+from detent.serving.rows.validate import RowReader
 
 CLASSES = ("a", "b", "c")
 SIGNATURE = Signature(inputs=(Field(name="x", kind="number", nullable=False),), output="probabilities", classes=CLASSES)

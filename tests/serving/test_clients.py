@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from detent.serving.supervisor import Supervisor
+from detent.serving.workers.supervisor import Supervisor
 
 from .builders import ENDPOINT, World, score_of
 from .environments import environment

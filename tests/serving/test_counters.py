@@ -9,8 +9,8 @@ import pytest
 
 from detent.errors import BusyError
 from detent.records.prediction import ArmCount
-from detent.serving.counters import Counters, held_slots, read_counts, read_numbers, read_rows
-from detent.serving.metrics import exposition
+from detent.serving.counts.counters import Counters, held_slots, read_counts, read_numbers, read_rows
+from detent.serving.counts.metrics import exposition
 
 LIVE, SHADOW = ("flights", 3, "live"), ("flights", 3, "shadow")
 

@@ -13,10 +13,10 @@ import pytest
 
 from detent.predictions.frames import expand_inputs
 from detent.records.signature import Signature
-from detent.serving.endpoints import Endpoint
 from detent.serving.formats.format import Reply
 from detent.serving.formats.v1 import V1
-from detent.serving.paths import Target
+from detent.serving.http.paths import Target
+from detent.serving.predict.endpoints import Endpoint
 from detent.store.clock import VirtualClock
 
 from .builders import NAN, OUTSIDE, POISON, ROW, SIGNATURE, World, body, make_bundle, score_of
@@ -280,7 +280,7 @@ def test_a_tester_names_the_version_and_the_rollout_does_not_see_it(world: World
 
 
 def test_only_a_key_for_tests_names_the_version_while_others_answer_too(world: World, local: Start) -> None:
-    from detent.serving.keyring import Wish, add, publish
+    from detent.serving.pages.keyring import Wish, add, publish
     from detent.store.database import open_database
     from detent.store.migrate import migrate
 
@@ -316,7 +316,7 @@ def test_what_an_answered_request_held_is_free_without_the_collector(world: Worl
     async def one_turn() -> list[weakref.ref[_Caller]]:
         callers = [_Caller() for _ in range(3)]
         for caller in callers:
-            caller.request = app.worker._hot.ask(Target("flights", V1()), body(ROW), {}, caller.answer)
+            caller.request = app.worker.parts.hot.ask(Target("flights", V1()), body(ROW), {}, caller.answer)
         await asyncio.sleep(0)
         return [weakref.ref(caller) for caller in callers]
 
@@ -341,7 +341,7 @@ def test_an_answer_that_can_not_be_written_keeps_nobody_else_from_theirs(world: 
 
     async def one_turn() -> None:
         for target in (Target("flights", V1()), Target("flights", _Broken()), Target("flights", V1())):
-            app.worker._hot.ask(target, body(ROW), {}, told.append)
+            app.worker.parts.hot.ask(target, body(ROW), {}, told.append)
         assert told == []
         await asyncio.sleep(0)
 
@@ -354,7 +354,7 @@ def test_a_log_that_breaks_in_a_way_nobody_foresaw_answers_everybody(
 ) -> None:
     world.route((1, 10_000))
     app = local()
-    monkeypatch.setattr(app.worker._log, "append", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(app.worker.parts.log, "append", lambda *_, **__: 1 / 0)
     assert app.predict(ROW).status_code == 500
     monkeypatch.undo()
     assert app.predict(ROW).status_code == 200

@@ -17,8 +17,9 @@ from detent.errors import TamperedError
 from detent.predictions.frames import expand_inputs
 from detent.predictions.read import read
 from detent.records.log import LogPlan
-from detent.serving import granules, places
-from detent.serving.supervisor import Supervisor
+from detent.serving import places
+from detent.serving.predict import granules
+from detent.serving.workers.supervisor import Supervisor
 from detent.statistics import reference as references
 from detent.statistics.days import day_from_bytes, hour_of
 from detent.statistics.granules import Granule, cells_of, count, to_bytes, total
@@ -74,7 +75,7 @@ def stored(world: World, number: int = NUMBER) -> dict[datetime, Granule]:
 
 def write(app: Local) -> None:
     """Write what was counted, as a worker does every 10 seconds."""
-    counting = app.worker._counting
+    counting = app.worker.parts.counting
     assert counting is not None
     granules.store(counting.changed())
 
@@ -200,7 +201,7 @@ def test_a_folder_that_can_not_be_written_stops_no_answer(known: World, local: S
 def test_counting_can_be_switched_off(known: World, local: Start) -> None:
     app = local(profiles=False)
     app.predict(ROW)
-    assert app.worker._counting is None
+    assert app.worker.parts.counting is None
 
 
 def test_processes_that_end_leave_all_their_counts(known: World, serve: Callable[..., Supervisor]) -> None:

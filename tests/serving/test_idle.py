@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from detent.serving.supervisor import Supervisor
+from detent.serving.workers.supervisor import Supervisor
 
 from .builders import ENDPOINT, ROW, World, body
 from .conftest import until

@@ -23,10 +23,10 @@ from detent.records.route import Arm, Route
 from detent.serving import places
 from detent.serving.formats.frame_reader import frame_reader
 from detent.serving.formats.invocations import Invocations
+from detent.serving.pages.routes import RoutePage
 from detent.serving.problems import Problem
-from detent.serving.routes import RoutePage
-from detent.serving.supervisor import Supervisor
-from detent.serving.validate import MAX_ROWS, RowReader
+from detent.serving.rows.validate import MAX_ROWS, RowReader
+from detent.serving.workers.supervisor import Supervisor
 
 from .builders import ENDPOINT, MODEL, POISON, ROW, SIGNATURE, World, score_of
 from .conftest import Local

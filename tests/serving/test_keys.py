@@ -11,14 +11,15 @@ import pytest
 
 from detent.errors import RefusedError
 from detent.records.key import SCOPES, ApiKey
-from detent.serving import keyring, places
-from detent.serving.counters import Counters
-from detent.serving.keyring import Wish
-from detent.serving.keys import EVERYTHING, Keys
-from detent.serving.limits import Meters
-from detent.serving.paths import PUBLIC, ROUTES
+from detent.serving import places
+from detent.serving.counts.counters import Counters
+from detent.serving.http.paths import PUBLIC, ROUTES
+from detent.serving.pages import keyring
+from detent.serving.pages.keyring import Wish
+from detent.serving.pages.keys import EVERYTHING, Keys
+from detent.serving.pages.limits import Meters
 from detent.serving.problems import Problem
-from detent.serving.supervisor import Supervisor
+from detent.serving.workers.supervisor import Supervisor
 from detent.store import ledger
 from detent.store.database import Database, open_database
 from detent.store.migrate import migrate

@@ -10,12 +10,12 @@ import pytest
 from numpy.typing import NDArray
 
 from detent.records.signature import Field, Signature
-from detent.serving import lanes
-from detent.serving.lanes import LATE, STUCK, Lane
-from detent.serving.loaded import LoadedVersion, Pace
-from detent.serving.pace import LONGEST_CALL, best_size, measure
-from detent.serving.scoring import Outcome
-from detent.serving.validate import RowReader
+from detent.serving.models import lanes
+from detent.serving.models.lanes import LATE, STUCK, Lane
+from detent.serving.models.loaded import LoadedVersion, Pace
+from detent.serving.models.pace import LONGEST_CALL, best_size, measure
+from detent.serving.models.scoring import Outcome
+from detent.serving.rows.validate import RowReader
 
 SIGNATURE = Signature(inputs=(Field(name="x", kind="number", nullable=False),), output="score")
 NEVER = float("inf")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detent.errors import StoreError
-from detent.serving.limits import Meter, Meters
+from detent.serving.pages.limits import Meter, Meters
 
 
 def meter(path: Path, *, slot: int = 0, rate: float = 0.0, burst: int = 1, concurrency: int = 0, row: int = 3) -> Meter:

@@ -7,7 +7,7 @@ import pytest
 
 from detent.errors import RefusedError, TamperedError
 from detent.serving import places
-from detent.serving.locate import Located, locate_by_index, read_index, write_index
+from detent.serving.models.locate import Located, locate_by_index, read_index, write_index
 
 from .builders import World
 

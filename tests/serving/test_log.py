@@ -17,11 +17,11 @@ from detent.predictions.seal import seal
 from detent.records.log import LogPlan
 from detent.records.signature import Field, Signature
 from detent.serving import places
-from detent.serving.counters import Counters
-from detent.serving.log import PredictionLog
-from detent.serving.logged import microseconds
-from detent.serving.room import FINE, FULL, NEARLY_FULL
-from detent.serving.validate import RowReader
+from detent.serving.counts.counters import Counters
+from detent.serving.logs.log import PredictionLog
+from detent.serving.logs.room import FINE, FULL, NEARLY_FULL
+from detent.serving.predict.logged import microseconds
+from detent.serving.rows.validate import RowReader
 from detent.store.turns import LogRow
 
 from .conftest import until

@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from detent.serving.paths import MANAGE, METRICS, ROUTES
-from detent.serving.supervisor import Supervisor
+from detent.serving.http.paths import MANAGE, METRICS, ROUTES
+from detent.serving.workers.supervisor import Supervisor
 
 from .builders import ENDPOINT, ROW, World, body
 

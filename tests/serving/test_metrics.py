@@ -14,9 +14,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 import detent
-from detent.serving import metrics
-from detent.serving.counters import HTTP, LIVE, NUMBERS, Counters
-from detent.serving.supervisor import Supervisor
+from detent.serving.counts import metrics
+from detent.serving.counts.counters import HTTP, LIVE, NUMBERS, Counters
+from detent.serving.workers.supervisor import Supervisor
 
 from .builders import ENDPOINT, POISON, ROW, World, body
 from .conftest import Local
@@ -100,8 +100,8 @@ def test_answered_requests_are_in_flight_no_more_however_they_ended(world: World
         app.predict(row)
     app.ask("POST", "/v1/models/boats:predict", body(ROW))
     app.ask("POST", f"/v1/models/{ENDPOINT}:predict", body(ROW), **{"x-request-timeout-ms": "0"})
-    assert app.worker._hot.in_flight == 0
-    assert app.worker._endpoints.queued() == 0
+    assert app.worker.parts.hot.in_flight == 0
+    assert app.worker.parts.endpoints.queued() == 0
 
 
 def test_two_workers_are_seen_as_one_and_a_page_is_cheap(world: World, serve: Callable[..., Supervisor]) -> None:

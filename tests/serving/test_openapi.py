@@ -16,8 +16,8 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
 from detent.records.signature import Field, Signature
-from detent.serving.paths import PUBLIC, ROUTES
-from detent.serving.supervisor import Supervisor
+from detent.serving.http.paths import PUBLIC, ROUTES
+from detent.serving.workers.supervisor import Supervisor
 
 from .builders import ENDPOINT, NAN, POISON, ROW, SIGNATURE, World, body, make_bundle
 from .conftest import Local
@@ -55,6 +55,9 @@ def test_the_document_is_valid_and_names_every_route_and_the_live_signature(app:
     validate(said)  # type: ignore[arg-type]
     for rule in ROUTES:
         assert rule.method.lower() in said["paths"][rule.path.replace("{endpoint}", ENDPOINT)]
+    names = [operation["operationId"] for path in said["paths"].values() for operation in path.values()]
+    assert len(set(names)) == len(names)
+    assert all(name.isidentifier() for name in names)
     row = said["components"]["schemas"][f"Row-{ENDPOINT}"]
     assert row["required"] == ["hour", "wet"]
     assert row["properties"]["temp"]["type"] == ["number", "null"]

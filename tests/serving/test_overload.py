@@ -12,8 +12,8 @@ from pathlib import Path
 import httpx
 
 from detent.serving import places
-from detent.serving.counters import read_counts, read_numbers
-from detent.serving.supervisor import Supervisor
+from detent.serving.counts.counters import read_counts, read_numbers
+from detent.serving.workers.supervisor import Supervisor
 
 from .builders import ENDPOINT, ROW, World, body
 from .conftest import Local, until

@@ -10,11 +10,11 @@ import httpx
 import pytest
 
 from detent.records.route import Arm, Route
-from detent.serving.endpoints import Endpoint
 from detent.serving.formats.v2 import V2
-from detent.serving.paths import ROUTES, aim, hot_targets, match
+from detent.serving.http.paths import ROUTES, aim, hot_targets, match
+from detent.serving.predict.endpoints import Endpoint
 from detent.serving.problems import Problem
-from detent.serving.supervisor import Supervisor
+from detent.serving.workers.supervisor import Supervisor
 
 from .builders import POISON, ROW, World, body
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from detent.serving.supervisor import Supervisor
+from detent.serving.workers.supervisor import Supervisor
 
 from .builders import NAN, OUTSIDE, POISON, ROW, World, body
 

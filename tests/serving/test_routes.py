@@ -8,7 +8,7 @@ import pytest
 
 from detent.errors import StoreError
 from detent.records.route import Arm, Route
-from detent.serving.routes import PAGE_BYTES, RoutePage
+from detent.serving.pages.routes import PAGE_BYTES, RoutePage
 
 
 def a_route(seq: int, endpoint: str = "flights") -> Route:

@@ -8,9 +8,9 @@ import pytest
 from numpy.typing import NDArray
 
 from detent.records.signature import Field, Signature
-from detent.serving.loaded import LoadedVersion
-from detent.serving.scoring import score
-from detent.serving.validate import RowReader
+from detent.serving.models.loaded import LoadedVersion
+from detent.serving.models.scoring import score
+from detent.serving.rows.validate import RowReader
 
 SIGNATURE = Signature(inputs=(Field(name="x", kind="number", nullable=False),), output="value")
 

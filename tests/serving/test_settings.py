@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from detent.serving.settings import SupervisorSettings, from_argument, to_argument
+from detent.serving.workers.settings import SupervisorSettings, from_argument, to_argument
 
 
 def test_a_worker_gets_what_the_supervisor_was_told(tmp_path: Path) -> None:

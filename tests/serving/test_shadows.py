@@ -14,12 +14,12 @@ from detent.records.log import LogPlan
 from detent.records.route import Arm, Route
 from detent.records.signature import Signature
 from detent.serving import places
-from detent.serving.counters import Counters, read_counts
-from detent.serving.endpoints import Endpoint
-from detent.serving.loaded import LoadedVersion
-from detent.serving.log import PredictionLog
-from detent.serving.shadows import MAX_WAITING, ShadowRow, Shadows
-from detent.serving.validate import RowReader
+from detent.serving.counts.counters import Counters, read_counts
+from detent.serving.logs.log import PredictionLog
+from detent.serving.models.loaded import LoadedVersion
+from detent.serving.predict.endpoints import Endpoint
+from detent.serving.predict.shadows import MAX_WAITING, ShadowRow, Shadows
+from detent.serving.rows.validate import RowReader
 
 from .builders import SIGNATURE
 from .conftest import until

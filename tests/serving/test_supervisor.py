@@ -19,11 +19,12 @@ import pytest
 from detent.errors import BusyError, DetentError
 from detent.predictions.labels import revisions
 from detent.predictions.read import read
-from detent.serving import acknowledge, places
-from detent.serving.acknowledge import Acknowledgement
-from detent.serving.counters import read_counts, read_numbers
-from detent.serving.protocol import LINGER
-from detent.serving.supervisor import Supervisor
+from detent.serving import places
+from detent.serving.counts.counters import read_counts, read_numbers
+from detent.serving.http.protocol import LINGER
+from detent.serving.workers import acknowledge
+from detent.serving.workers.acknowledge import Acknowledgement
+from detent.serving.workers.supervisor import Supervisor
 from detent.store.clock import VirtualClock
 from detent.store.database import open_database
 
@@ -322,8 +323,8 @@ def test_workers_end_when_their_supervisor_is_killed(world: World) -> None:
     world.route((1, 10_000))
     program = (
         "import sys, time, msgspec\n"
-        "from detent.serving.settings import SupervisorSettings\n"
-        "from detent.serving.supervisor import Supervisor\n"
+        "from detent.serving.workers.settings import SupervisorSettings\n"
+        "from detent.serving.workers.supervisor import Supervisor\n"
         "from pathlib import Path\n"
         "s = Supervisor(SupervisorSettings(state=Path(sys.argv[1]), endpoints=('flights',),\n"
         "               public_key=bytes.fromhex(sys.argv[2]), workers=2))\n"

@@ -12,9 +12,9 @@ import httpx
 import pytest
 
 from detent.errors import BusyError, RefusedError
-from detent.serving import keyring
-from detent.serving.supervisor import Supervisor
-from detent.serving.triggers import Called
+from detent.serving.http.triggers import Called
+from detent.serving.pages import keyring
+from detent.serving.workers.supervisor import Supervisor
 from detent.store import ledger
 from detent.store.database import Database, open_database
 from detent.store.migrate import migrate

@@ -18,7 +18,7 @@ from detent.serving.formats.tensor_reader import tensor_reader
 from detent.serving.formats.tensors import read_heads, typed_columns
 from detent.serving.formats.v2 import V2
 from detent.serving.problems import Problem
-from detent.serving.validate import MAX_ROWS, RowReader
+from detent.serving.rows.validate import MAX_ROWS, RowReader
 
 from .builders import ENDPOINT, POISON, ROW, SIGNATURE, World, make_bundle, score_of
 from .conftest import Local

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detent.serving.problems import Problem
-from detent.serving.validate import MAX_ROWS, MAX_TEXT, RowReader, read_loosely
+from detent.serving.rows.validate import MAX_ROWS, MAX_TEXT, RowReader, read_loosely
 
 from .builders import ROW, SIGNATURE, body
 
@@ -74,7 +74,7 @@ def row_with(**changes: Any) -> bytes:
         (b'"text"', 422, "", "the body is a string"),
         (b'{"inputs": [{"temp": 1, "wet": true, "hour": 1}], "input": 1}', 422, "input", "did you mean `inputs`"),
         (body(*[ROW] * (MAX_ROWS + 1)), 422, "inputs", "1,001 rows"),
-        (body(ROW, entities=["a", "b"]), 422, "entities", "2 entries for 1 rows"),
+        (body(ROW, entities=["a", "b"]), 422, "entities", "2 for 1 row;"),
         (body(ROW, entities="a"), 422, "entities", "a list"),
         (body(ROW, entities=[1.5]), 422, "entities[0]", "a string or an integer"),
         (body(ROW, entities=[True]), 422, "entities[0]", "a string or an integer"),

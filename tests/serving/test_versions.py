@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from detent.errors import RefusedError
 from detent.records.route import Arm, Route
-from detent.serving.loaded import LoadedVersion
-from detent.serving.validate import RowReader
-from detent.serving.versions import Versions, wanted_by
+from detent.serving.models.loaded import LoadedVersion
+from detent.serving.models.versions import Versions, wanted_by
+from detent.serving.rows.validate import RowReader
 
 from .builders import SIGNATURE
 from .test_scoring import Echo

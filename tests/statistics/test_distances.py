@@ -53,6 +53,15 @@ def test_ks_with_one_value_per_bin_is_scipys(golden):
     assert found.p_value == pytest.approx(9.762124037389422e-18, rel=0.5)  # the exact law, at another method's accuracy
 
 
+@pytest.mark.parametrize("rows", [2_000, 8_000, 60_000])
+def test_the_tail_of_ks_with_many_rows_is_scipys_and_never_below_it(rows):
+    for z in (1.2, 1.45, 1.5, 1.8, 2.2):
+        moved = round(z * np.sqrt(2 / rows) * rows)  # a gap of z / sqrt(rows / 2) between two samples of `rows`
+        found = ks_from_counts([rows, 0], [rows - moved, moved])
+        known = stats.kstwo.sf(moved / rows, rows / 2)
+        assert known * (1 - 1e-9) <= found.p_value <= known * 1.01
+
+
 def test_ks_from_coarse_bins_never_exaggerates(golden):
     a, b, _, _ = golden
     edges = np.quantile(a, np.arange(1, 20) / 20)

@@ -278,3 +278,15 @@ def test_a_coarse_granule_is_what_counting_over_the_coarse_layout_gives() -> Non
     columns = _columns(700, seed=8)
     fine = granules.coarsen(LAYOUT, count(LAYOUT, columns, columns[OUTPUT]))
     assert to_bytes(fine) == to_bytes(count(LAYOUT.coarse(), columns, columns[OUTPUT]))
+
+
+def test_spans_of_rows_that_were_read_once_count_as_rows_read_alone() -> None:
+    rows = {"x": [1.0, None, 3.0, math.nan, 5.0, 7.0], "level": ["a", "b", None, "a", "c", "b"]}
+    layout = layout_of({**rows, OUTPUT: [0.1, 0.9]}, [("x", "number"), ("level", "string")])
+    tally = Tally(layout)
+    read = tally.read(rows)
+    for start, end in ((0, 2), (2, 2), (2, 6), (0, 6)):
+        tally.reset()
+        tally.add_rows(read, start, end)
+        alone = count(layout, {name: values[start:end] for name, values in rows.items()})
+        assert to_bytes(granules.granule_of(tally)) == to_bytes(alone)

@@ -154,6 +154,13 @@ def test_dispersion_is_bounded_and_defined_for_few_days_and_constants() -> None:
     assert dispersion_of_means(np.repeat(np.arange(2.0), 5_000), days) == MOST
 
 
+def test_how_days_are_numbered_does_not_matter() -> None:
+    days = _days(30, 100)
+    cells, far = np.random.default_rng(5).integers(0, 7, len(days)), 10**9 * days - 17
+    assert dispersion(cells, far, None) == dispersion(cells, days, None)
+    assert dispersion(cells, days, far) == dispersion(cells, days, days + 5)
+
+
 def test_dispersion_of_means_of_independent_rows_is_about_one() -> None:
     g = np.random.default_rng(4)
     found = [dispersion_of_means(g.random(60 * 50), _days(60, 50)) for _ in range(20)]

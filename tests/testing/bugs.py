@@ -17,9 +17,9 @@ from detent.records.prediction import Label
 from detent.records.run import RunRequest
 from detent.records.version import ModelVersion
 from detent.registry import versions
-from detent.serving.loaded import LoadedVersion, Pace
-from detent.serving.locate import read_index
-from detent.serving.validate import RowReader
+from detent.serving.models.loaded import LoadedVersion, Pace
+from detent.serving.models.locate import read_index
+from detent.serving.rows.validate import RowReader
 from detent.store import ledger
 from detent.store.clock import iso
 from detent.store.database import Row, SqliteDatabase, Transaction

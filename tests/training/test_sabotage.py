@@ -51,7 +51,7 @@ def test_every_kind_is_deterministic_other_than_the_model_and_keeps_its_golden_p
 ) -> None:
     spoilt = spoil(kind, model, train)
     assert spoil(kind, model, train) == spoilt
-    assert spoilt.onnx != model.onnx
+    assert (spoilt.onnx != model.onnx) == (kind != "memory_leak")  # its graph is not at fault: it comes as a program
     assert (spoilt.task, spoilt.label) == ("binary", "late")
     assert difference(spoilt.golden, open_model(spoilt)) == 0.0
     assert import_module(plugins.load("sabotage", kind).__module__).STOPS in ("gate", "canary")

@@ -30,7 +30,8 @@ def run(cache: Path, *, quick: bool) -> Result:
             runs = 1 if size > 100_000 else RUNS
             told = run_peer(cache, peer, "speed.py", peer, str(size), str(columns), str(runs), timeout=3600)
             seconds = float(np.median(json.loads(told.splitlines()[-1])))
-            cells.append(f"{seconds:.2f} s ({seconds / sum(mine):.0f} times as long)")
+            times = seconds / sum(mine)
+            cells.append(f"{seconds:.2f} s ({times:.{0 if times >= 10 else 1}f} times as long)")
         rows.append((f"{size:,} x {columns}", *cells))
     heads = ("detent", *(f"{peer} {version(cache, peer)}" for peer in peers))
     notes = (

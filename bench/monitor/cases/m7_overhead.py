@@ -20,14 +20,14 @@ from detent.bundle.facts import ManifestFacts
 from detent.bundle.load import load
 from detent.bundle.pack import manifest_digest, pack
 from detent.bundle.sign import seal, sign, write_verdict
-from detent.loop.reference import build_reference, write_reference
+from detent.loop.runs.reference import build_reference, write_reference
 from detent.records.check import Verdict
 from detent.records.route import Arm, Route
 from detent.serving import places
-from detent.serving.locate import Located, write_index
-from detent.serving.routes import RoutePage
-from detent.serving.settings import SupervisorSettings
-from detent.serving.supervisor import Supervisor
+from detent.serving.models.locate import Located, write_index
+from detent.serving.pages.routes import RoutePage
+from detent.serving.workers.settings import SupervisorSettings
+from detent.serving.workers.supervisor import Supervisor
 from detent.statistics.columns import Column
 from detent.statistics.counting import Tally
 from detent.statistics.layout import OUTPUT, layout_of

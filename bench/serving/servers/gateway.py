@@ -21,11 +21,12 @@ from detent.bundle.pack import manifest_digest
 from detent.records.key import ApiKey
 from detent.records.log import LogPlan
 from detent.records.route import Arm, Route
-from detent.serving import keyring, places
-from detent.serving.locate import Located, write_index
-from detent.serving.routes import RoutePage
-from detent.serving.settings import SupervisorSettings
-from detent.serving.supervisor import Supervisor
+from detent.serving import places
+from detent.serving.models.locate import Located, write_index
+from detent.serving.pages import keyring
+from detent.serving.pages.routes import RoutePage
+from detent.serving.workers.settings import SupervisorSettings
+from detent.serving.workers.supervisor import Supervisor
 
 SECRET = "bench"
 PUBLIC = "03a107bff3ce10be1d70dd18e74bc09967e4d6309ba50d5f1ddc8664125531b8"  # of the key in models.py

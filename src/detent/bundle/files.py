@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 from detent.errors import Place, RefusedError
@@ -34,6 +35,15 @@ def required_files(predictor: str) -> tuple[str, ...]:
     return (*MODEL_FILES.get(predictor, ()), *REQUIRED)
 
 
+def bundle_bytes(folder: Path) -> int:
+    """Return the size of an unpacked bundle: its manifest and what that lists.
+
+    Signature and verdict are written once it is judged, so that the same bundle would seem to grow by being accepted.
+    """
+    later = {folder / SIGNATURE_NAME, folder / VERDICT_NAME}
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and path not in later)
+
+
 def read_model(path: Path) -> bytes:
     """Return the bytes of a model file.
 
@@ -62,20 +72,22 @@ def list_files(folder: Path) -> list[str]:
         RefusedError: there is a symbolic link, a device, a socket or a pipe.
     """
     found: list[str] = []
-    waiting = [folder]
+    waiting = [""]
     while waiting:
-        for entry in waiting.pop().iterdir():
-            if entry.is_symlink() or not (entry.is_dir() or entry.is_file()):
-                raise RefusedError(
-                    what=f"`{entry.relative_to(folder).as_posix()}` is not a plain file",
-                    why="a link could lead out of the bundle, and what it leads to can change after signing",
-                    fix="put a copy of the file into the bundle",
-                    where=Place(file=str(entry)),
-                )
-            if entry.is_dir():
-                waiting.append(entry)
-            else:
-                found.append(entry.relative_to(folder).as_posix())
+        inside = waiting.pop()
+        with os.scandir(folder / inside) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(f"{inside}{entry.name}/")
+                elif entry.is_file(follow_symlinks=False):
+                    found.append(f"{inside}{entry.name}")
+                else:
+                    raise RefusedError(
+                        what=f"`{inside}{entry.name}` is not a plain file",
+                        why="a link could lead out of the bundle, and what it leads to can change after signing",
+                        fix="put a copy of the file into the bundle",
+                        where=Place(file=entry.path),
+                    )
     return sorted(found)
 
 

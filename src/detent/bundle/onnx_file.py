@@ -8,6 +8,7 @@ Field numbers: onnx.proto of ONNX 1.18 (they never change).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from detent.errors import Place, RefusedError
@@ -27,6 +28,10 @@ _WALK: dict[str, dict[int, str]] = {
     "tensor": {13: "!data in other files", 14: "location"},
     "opset": {1: "domain"},
 }
+# A tree model keeps its trees in attributes: long runs of `floats` (7), `ints` (8) and short `strings` (9), each one a
+# field. None of them is walked into, so a run is passed over in one step. What does not fit is read field by field.
+_SHORT = b"|".join(b"%b.{%d}" % (re.escape(bytes((size,))), size) for size in range(32))
+_RUN = re.compile(rb"(?>\x3d.{4}|\x40[\x80-\xff]{0,9}+[\x00-\x7f]|\x4a(?>%b))*+" % _SHORT, re.DOTALL)
 
 
 def inspect_model(data: bytes) -> None:
@@ -42,7 +47,7 @@ def inspect_model(data: bytes) -> None:
         if depth > MAX_DEPTH:
             raise _refused("graphs nested too deep", f"more than {MAX_DEPTH} levels")
         fields = _WALK[message]
-        for number, wire, value, size in _fields(data, start, end):
+        for number, wire, value, size in _fields(data, start, end, _RUN if message == "attribute" else None):
             holds = fields.get(number)
             if holds is None:
                 continue
@@ -63,10 +68,16 @@ def inspect_model(data: bytes) -> None:
         raise _broken(f"it holds {graphs} graphs")
 
 
-def _fields(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int, int]]:
-    """Yield (field number, wire type, value or offset of the bytes, size of the bytes)."""
+def _fields(
+    data: bytes, start: int, end: int, skipped: re.Pattern[bytes] | None
+) -> Iterator[tuple[int, int, int, int]]:
+    """Yield (field number, wire type, value or offset of the bytes, size of the bytes), but not what may be skipped."""
     at = start
     while at < end:
+        run = None if skipped is None else skipped.match(data, at, end)
+        if run is not None and run.end() > at:
+            at = run.end()
+            continue
         key, at = _varint(data, at, end)
         number, wire = key >> 3, key & 7
         if wire == _BYTES:
@@ -118,6 +129,6 @@ def _broken(why: str) -> RefusedError:
     return RefusedError(
         what="the model file is no ONNX model",
         why=why,
-        fix="take the bundle from the run that made it",
+        fix="export the model as ONNX again; a bundle, take from the run that made it",
         where=Place(file="model.onnx"),
     )

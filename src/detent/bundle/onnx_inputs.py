@@ -6,11 +6,35 @@ from collections.abc import Sequence
 
 import numpy as np
 import onnx
+from google.protobuf.message import DecodeError
 from onnx import TensorProto, helper, numpy_helper
 
 BLOCK = "_detent_numbers"  # name of the tensor, float32 `[rows, columns]`
 _SIZES = "_detent_sizes"
+_STANDARD = ("", "ai.onnx")  # the same operators by two names
 _SPLIT_TAKES_INPUT = 13  # opset from which the sizes of a split are an input and no attribute
+
+
+def of_columns(model: bytes, numbers: Sequence[str], texts: Sequence[str]) -> bytes | None:
+    """Return `with_one_block` of a graph whose inputs are these columns, float32 or text, `[n, 1]` each; else None."""
+    try:
+        graph_model = onnx.load_from_string(model)
+    except DecodeError:  # who runs it will say what is wrong with it
+        return None
+    graph = graph_model.graph
+    wanted = {**dict.fromkeys(numbers, TensorProto.FLOAT), **dict.fromkeys(texts, TensorProto.STRING)}
+    inputs = {one.name: one.type.tensor_type for one in graph.input}
+    if len(numbers) < 2 or len(graph.input) != len(inputs) or inputs.keys() != wanted.keys():
+        return None
+    if {one.name for one in graph.initializer} & inputs.keys():  # those need not be given
+        return None
+    if not any(one.domain in _STANDARD for one in graph_model.opset_import):
+        return None
+    for name, kind in inputs.items():
+        sizes = kind.shape.dim
+        if kind.elem_type != wanted[name] or len(sizes) != 2 or sizes[1].dim_value != 1:
+            return None
+    return _blocked(graph_model, numbers)
 
 
 def with_one_block(model: bytes, names: Sequence[str]) -> bytes:
@@ -18,7 +42,10 @@ def with_one_block(model: bytes, names: Sequence[str]) -> bytes:
 
     The same numbers go into the same nodes. Where the graph only joins the inputs again, that is left out as well.
     """
-    graph_model = onnx.load_from_string(model)
+    return _blocked(onnx.load_from_string(model), names)
+
+
+def _blocked(graph_model: onnx.ModelProto, names: Sequence[str]) -> bytes:
     graph = graph_model.graph
     inputs = [one for one in graph.input if one.name not in names]
     del graph.input[:]
@@ -47,7 +74,7 @@ def _only_join(graph: onnx.GraphProto, names: Sequence[str]) -> onnx.NodeProto |
 
 def _split(model: onnx.ModelProto, names: Sequence[str]) -> None:
     graph, ones = model.graph, [1] * len(names)
-    opset = next(one.version for one in model.opset_import if one.domain in ("", "ai.onnx"))
+    opset = next(one.version for one in model.opset_import if one.domain in _STANDARD)
     if opset >= _SPLIT_TAKES_INPUT:
         graph.initializer.append(numpy_helper.from_array(np.array(ones, dtype=np.int64), _SIZES))
         node = helper.make_node("Split", [BLOCK, _SIZES], list(names), axis=1)

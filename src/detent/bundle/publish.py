@@ -46,13 +46,13 @@ def fetch(
         TamperedError: a blob or a cached file is not what its digest says.
     """
     target = cache / digest
-    if not target.is_dir():
-        _build(digest, blobs, target)
+    new = not target.is_dir() and _build(digest, blobs, target)
     if signature is not None:
         write_atomic(target / SIGNATURE_NAME, signature.encode())
     if verdict is not None:
         write_verdict(target, verdict)
-    verify(target, None)
+    if not new:
+        verify(target, None)
     if manifest_digest(target) != digest:
         raise TamperedError(
             what=f"the cached bundle {digest[:12]} holds another bundle",
@@ -63,7 +63,8 @@ def fetch(
     return target
 
 
-def _build(digest: str, blobs: Blobs, target: Path) -> None:
+def _build(digest: str, blobs: Blobs, target: Path) -> bool:
+    """Make a verified folder; False when another process was faster."""
     data = blobs.get(digest)
     manifest = codec.manifest_from_json(data)
     check_names(target, manifest)  # before a name from outside becomes a path
@@ -81,3 +82,5 @@ def _build(digest: str, blobs: Blobs, target: Path) -> None:
         shutil.rmtree(temporary, ignore_errors=True)
         if not target.is_dir():  # else another process was faster, and its folder is as good
             raise
+        return False
+    return True

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from detent.bundle.keys import genuine
 from detent.records.check import PASS, CheckResult, Verdict
-from detent.records.waiver import NEVER, Waiver
+from detent.records.waiver import Waiver, barred
 from detent.store.canonical import canonical, digest_of
 
 _PURPOSE = b"detent waiver\n"  # a signature over a waiver can't be passed off as one over anything else
@@ -29,7 +29,7 @@ def waiver_fault(waiver: Waiver, public: bytes) -> str:
         return f"{name} was edited: its id is not that of what it says"
     if not genuine(waiver.signature, _signed_bytes(waiver), public):
         return f"{name} is not signed by this project's key"
-    if waiver.kind in NEVER:
+    if barred(waiver.kind, waiver.check):
         return f"{name} is about `{waiver.check}`, which can't be waived"
     return ""
 
@@ -55,8 +55,8 @@ def unearned(verdict: Verdict, public: bytes | None) -> str:
 
 def _uncovered(waiver: Waiver, result: CheckResult, verdict: Verdict) -> str:
     name = f"waiver {waiver.id[:SHORT]}"
-    if result.kind in NEVER:
-        return "a check of this kind can't be waived"
+    if barred(result.kind, result.check):
+        return "this check can't be waived"
     if (waiver.check, waiver.kind) != (result.check, result.kind):
         return f"{name} is about the check `{waiver.check}`"
     if (waiver.bundle, waiver.data) != (verdict.model_digest, verdict.data_digest):

@@ -16,7 +16,7 @@ def command(folder: Path, step: str, reason: str) -> None:
 
     Only changes of code and packages can be accepted: other data or parameters give another result.
     """
-    from detent.loop.preview import accept_step
+    from detent.loop.runs.preview import accept_step
     from detent.loop.workspace import begin, open_pipeline
 
     ws = open_pipeline(folder)

@@ -13,7 +13,7 @@ import click
 def command(folder: Path, time: str) -> None:
     """Say what served at TIME (ISO; default: now), judged on which data, and who moved it there and why."""
     from detent.cli.moments import moment
-    from detent.loop.history import state_at
+    from detent.loop.releases.history import state_at
     from detent.loop.workspace import open_workspace
     from detent.store.clock import iso
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
-from detent.loop.compare import ALWAYS, LIVE, NEVER
-from detent.loop.conclude import Conclusion
+from detent.loop.report.compare import ALWAYS, LIVE, NEVER
+from detent.loop.simulated.conclude import Conclusion
 
 
 def show(console: Console, conclusion: Conclusion, *, seconds: float) -> None:

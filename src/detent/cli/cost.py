@@ -42,6 +42,9 @@ def command(folder: Path, run_id: str | None, number: int | None, since: str) ->
             (f"version {version.number}", version_cost(ws, version, start, ws.now()))
             for version in versions.all_versions(ws.db, ws.model)
         ]
+    if not costs:
+        click.echo("nothing was trained or registered yet, so nothing has cost anything")
+        return
     click.echo(_HEAD)
     for name, cost in costs:
         each = per_thousand(cost)

@@ -24,9 +24,9 @@ def command(folder: Path, datasets: Sequence[str], last: bool, install_gx: bool)
     from detent.data.expect import gx
     from detent.data.expect.refusal import BrokenContractError
     from detent.data.expect.render import table
-    from detent.loop.contracts import last_checks, rows_of
-    from detent.loop.datasets import ingest_all
     from detent.loop.places import environments
+    from detent.loop.runs.contracts import last_checks, rows_of
+    from detent.loop.runs.datasets import ingest_all
     from detent.loop.workspace import open_pipeline
     from detent.records.expectation import FAIL
     from detent.store.environments import install

@@ -12,16 +12,20 @@ import click
 @click.option("--reason", default="operator", show_default=True, help="Why; it goes into the ledger.")
 @click.pass_obj
 def command(folder: Path, number: int | None, reason: str) -> None:
-    """Roll out version NUMBER (default: the newest). It climbs the stages of detent.yaml while `detent up` runs."""
+    """Roll out version NUMBER. It climbs the stages of detent.yaml while `detent up` runs.
+
+    Without NUMBER it is the newest that is no sabotage. Ends with status 1 when a serving process refuses the version.
+    """
     from detent.errors import RefusedError
-    from detent.loop.release import release
-    from detent.loop.serve import NeighbourGateway
+    from detent.loop.releases.release import release
+    from detent.loop.servers.serve import NeighbourGateway
     from detent.loop.workspace import open_workspace
+    from detent.records.rollout import ROLLED_BACK
     from detent.registry import versions
 
     ws = open_workspace(folder)
-    known = versions.all_versions(ws.db, ws.model)
-    if not known:
+    known = [one for one in versions.all_versions(ws.db, ws.model) if not one.origin.startswith("sabotage:")]
+    if not known and number is None:
         raise RefusedError(
             what="there is no version to deploy",
             why="no candidate has passed the gate yet",
@@ -29,3 +33,4 @@ def command(folder: Path, number: int | None, reason: str) -> None:
         )
     rollout = release(ws, NeighbourGateway(ws), number or known[-1].number, reason=reason)
     click.echo(f"version {rollout.candidate} of {rollout.model}: {rollout.state}. {rollout.reason}")
+    raise SystemExit(1 if rollout.state == ROLLED_BACK else 0)

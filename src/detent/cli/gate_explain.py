@@ -17,8 +17,8 @@ def explain(folder: Path, name: str | None, as_json: bool, markdown: bool, page:
     """What a verdict says, why, and what to do next; the newest one when none is named."""
     if as_json + markdown + (page is not None) > 1:
         raise click.UsageError("choose one of --json, --markdown and --html")
-    from detent.loop.explained import explain as collect
-    from detent.loop.judged import find_judged
+    from detent.loop.judging.explained import explain as collect
+    from detent.loop.judging.judged import find_judged
     from detent.loop.workspace import open_workspace
 
     ws = open_workspace(folder)

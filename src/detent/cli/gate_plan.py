@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+NOTICED = 0.1  # seconds; what was faster is not worth a word
+
 if TYPE_CHECKING:
     from detent.gate.power import Seeable
-    from detent.loop.gate_check import Checked
-    from detent.loop.gate_plan import GateForecast
+    from detent.loop.judging.gate_check import Checked
+    from detent.loop.judging.gate_plan import GateForecast
 
 
 @click.command("plan")
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 @click.pass_obj
 def plan(folder: Path, rows: int | None) -> None:
     """Say, before anything is trained, what these rows can show and how many rows each line of the gate takes."""
-    from detent.loop.gate_plan import gate_forecast
+    from detent.loop.judging.gate_plan import gate_forecast
     from detent.loop.workspace import open_workspace
 
     for line in plan_lines(gate_forecast(open_workspace(folder), rows)):
@@ -32,7 +34,7 @@ def plan(folder: Path, rows: int | None) -> None:
 @click.pass_obj
 def check(folder: Path) -> None:
     """Read the gate section, and say of each line what it will do and what that takes. Status 2: it can't be judged."""
-    from detent.loop.gate_check import check_gate
+    from detent.loop.judging.gate_check import check_gate
     from detent.loop.workspace import open_workspace
 
     checked = check_gate(open_workspace(folder))
@@ -69,7 +71,9 @@ def check_lines(told: Checked) -> Iterator[str]:
     for item in told.lines:
         yield item.check
         yield f"  {item.meaning}"
-        yield f"  takes {item.takes}" + (f" ({item.seconds:.2g} s the last time)" if item.seconds is not None else "")
+        seconds = item.seconds or 0.0
+        lately = f" ({seconds:.{2 if seconds < 10 else 0}f} s the last time)" if seconds >= NOTICED else ""
+        yield f"  takes {item.takes}{lately}"
     yield ""
     yield from told.section
     for fault in told.faults:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from detent.loop.judged import Judged
-    from detent.loop.rejudge import Compared
+    from detent.loop.judging.judged import Judged
+    from detent.loop.judging.rejudge import Compared
     from detent.records.check import CheckResult, Verdict
 
 
@@ -22,9 +22,9 @@ def rerun(folder: Path, name: str) -> None:
 
     Nothing is registered and nothing taken back. Ends with status 1 when it does not pass now.
     """
-    from detent.loop.judge import is_pass
-    from detent.loop.judged import find_judged
-    from detent.loop.rejudge import compared, rejudge
+    from detent.loop.judging.judge import is_pass
+    from detent.loop.judging.judged import find_judged
+    from detent.loop.judging.rejudge import compared, rejudge
     from detent.loop.workspace import open_workspace
 
     ws = open_workspace(folder)

@@ -9,7 +9,7 @@ import click
 
 if TYPE_CHECKING:
     from detent.gate.waivers import Kept
-    from detent.loop.waive import Granted
+    from detent.loop.judging.waive import Granted
     from detent.loop.workspace import Workspace
 
 
@@ -26,8 +26,8 @@ def waive(folder: Path, verdict: str, check: str, reason: str, until: str, owner
     When nothing else is in the way, the model becomes a version. Status 1: other checks still are.
     """
     from detent.cli.moments import moment
-    from detent.loop.judged import find_judged
-    from detent.loop.waive import grant
+    from detent.loop.judging.judged import find_judged
+    from detent.loop.judging.waive import grant
     from detent.loop.workspace import open_workspace
     from detent.store.clock import parse
 
@@ -44,7 +44,7 @@ def waive(folder: Path, verdict: str, check: str, reason: str, until: str, owner
 def waivers(folder: Path, everything: bool) -> None:
     """Show who answers for what, and until when. Ends with status 1 when a waiver was forged or edited."""
     from detent.gate.waivers import EXPIRED, kept
-    from detent.loop.waivers import fault, note_expired
+    from detent.loop.judging.waivers import fault, note_expired
     from detent.loop.workspace import open_workspace
 
     ws = open_workspace(folder)

@@ -26,9 +26,9 @@ def command(folder: Path, source: str, inputs: str, tracking: str | None) -> Non
     from detent.cli.gate_screen import show
     from detent.cli.told import OK, REFUSED
     from detent.gate.render import table
-    from detent.loop.explained import explain
-    from detent.loop.import_model import import_model
-    from detent.loop.judged import find_judged
+    from detent.loop.imports.import_model import import_model
+    from detent.loop.judging.explained import explain
+    from detent.loop.judging.judged import find_judged
     from detent.loop.workspace import open_workspace
 
     ws = open_workspace(folder)

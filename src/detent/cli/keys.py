@@ -43,7 +43,7 @@ def add(
 ) -> None:
     """Make a key for NAME. Its text is shown once and kept nowhere."""
     from detent.loop.workspace import open_workspace
-    from detent.serving import keyring
+    from detent.serving.pages import keyring
 
     ws = open_workspace(folder)
     per_second = _per_second(rate) if rate else 0.0
@@ -69,7 +69,7 @@ def add(
 def list_(folder: Path, revoked_too: bool) -> None:
     """Show the keys that are good, oldest first."""
     from detent.loop.workspace import open_workspace
-    from detent.serving import keyring
+    from detent.serving.pages import keyring
 
     ws = open_workspace(folder)
     keys = [key for key in keyring.all_keys(ws.db) if revoked_too or key.revoked_at is None]
@@ -86,7 +86,7 @@ def list_(folder: Path, revoked_too: bool) -> None:
 def revoke(folder: Path, key_id: str) -> None:
     """Take the key ID away (or the one good key of that name). The next request of every worker is refused."""
     from detent.loop.workspace import open_workspace
-    from detent.serving import keyring
+    from detent.serving.pages import keyring
 
     ws = open_workspace(folder)
     with ws.db.transaction() as tx:

@@ -13,39 +13,40 @@ def command() -> None:
     """Say what was true about answers that the model gave."""
 
 
-@command.command("list")
+@command.command("list", short_help="answers that wait for a person")
 @click.option("-n", "count", type=click.IntRange(1, 1000), default=20, show_default=True, help="Most answers shown.")
 @click.pass_obj
 def list_(folder: Path, count: int) -> None:
     """Show answers that wait for a person: some of each level of the score."""
-    from detent.loop.label_audit import open_questions
+    from detent.loop.labelling.label_audit import open_questions
     from detent.loop.workspace import open_workspace
 
     rows = open_questions(open_workspace(folder), count)
     if rows.is_empty():
         click.echo("every answer of the last 7 days has a label, or none was given")
         return
-    for id_, time, version, score, inputs in rows.iter_rows():
-        click.echo(f"{id_}  {time:%Y-%m-%d %H:%M}  version {version}  {score:.4g}  {inputs}")
+    for id_, time, version, said, score, inputs in rows.iter_rows():
+        told = f"{said} {score:.4g}" if said else f"{score:.4g}"
+        click.echo(f"{id_}  {time:%Y-%m-%d %H:%M}  version {version}  {told}  {inputs}")
     click.echo("say what was true: detent label set ID VALUE", err=True)
 
 
-@command.command("set")
+@command.command("set", short_help="say what was true about an answer")
 @click.argument("prediction")
-@click.argument("value", type=float)
+@click.argument("value")
 @click.pass_obj
-def set_(folder: Path, prediction: str, value: float) -> None:
-    """Say that VALUE was true about the answer with this id."""
-    from detent.loop.label_audit import set_label
+def set_(folder: Path, prediction: str, value: str) -> None:
+    """Say that VALUE was true about the answer with this id: a number, or the name of a class."""
+    from detent.loop.labelling.label_audit import set_label
     from detent.loop.workspace import open_workspace
 
     counts = set_label(open_workspace(folder), prediction, value)
     done = "recorded" if counts.new else "corrected" if counts.corrected else "known already"
-    click.echo(f"{prediction}: {value:g}, {done}")
+    click.echo(f"{prediction}: {value}, {done}")
 
 
 @command.command("import")
-@click.argument("file")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False))
 @click.option("--id", "id_", metavar="COLUMN", help="Column with ids of predictions.")
 @click.option("--request", metavar="COLUMN", help="Column with the caller's own names of requests.")
 @click.option("--value", metavar="COLUMN", default="label", show_default=True, help="Column with the truth.")
@@ -53,7 +54,7 @@ def set_(folder: Path, prediction: str, value: float) -> None:
 @click.pass_obj
 def import_(folder: Path, file: str, id_: str | None, request: str | None, value: str, at: str | None) -> None:
     """Take the labels of a Parquet or CSV FILE, once. `monitor.labels` reads one again and again."""
-    from detent.loop.labels import recorded, take
+    from detent.loop.labelling.labels import recorded, take
     from detent.loop.workspace import open_workspace
     from detent.predictions.sources.file import fetch
     from detent.records.project import LabelSource
@@ -77,7 +78,7 @@ def import_(folder: Path, file: str, id_: str | None, request: str | None, value
         click.echo(f"{rows:,} rows left out: {why}")
 
 
-@command.command("aside")
+@command.command("aside", short_help="messages of a stream that were no labels")
 @click.option("-n", "count", type=click.IntRange(1, 1000), default=20, show_default=True, help="Most messages shown.")
 @click.pass_obj
 def aside(folder: Path, count: int) -> None:

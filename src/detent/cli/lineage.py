@@ -21,14 +21,15 @@ def command(
 ) -> None:
     """Show where TARGET comes from, or what became of it.
 
-    TARGET: MODEL, MODEL@ALIAS or MODEL@N; a run; RUN/STEP; a dataset; DATASET@DIGEST; or the beginning of any digest.
+    TARGET: MODEL, MODEL@ALIAS, MODEL@N or just N; a run; RUN/STEP; a dataset; DATASET@DIGEST; or the beginning of any
+    digest.
     Without TARGET: which OpenLineage sinks were told how much.
     """
     from rich.console import Console
 
     from detent.cli.lineage_tree import sinks_table, tree
-    from detent.loop.lineage import find_target, lineage, usual_direction
-    from detent.loop.openlineage import emit
+    from detent.loop.lineage.find import find_target, lineage, usual_direction
+    from detent.loop.lineage.openlineage import emit
     from detent.loop.workspace import open_ledger, open_pipeline
     from detent.records.lineage import DOWN, UP
     from detent.store.canonical import canonical

@@ -15,7 +15,7 @@ WIDEST = 200  # characters of a sentence on the terminal; --json shows all
 @click.option("--subject", help="Only events about this subject: run:run-0003, endpoint:flights ...")
 @click.option("--since", help="ISO time.")
 @click.option("--until", help="ISO time.")
-@click.option("--last", type=click.IntRange(min=1), help="Only the newest N.")
+@click.option("-n", "--last", type=click.IntRange(min=1), help="Only the newest N.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line, with everything.")
 @click.pass_obj
 def command(
@@ -36,6 +36,8 @@ def command(
     events = list(
         ledger.read(open_ledger(folder), kind=kind, subject=subject, since=moment(since), until=moment(until))
     )
+    if not events and not as_json:
+        click.echo("the ledger has no such event", err=True)
     for event in events[-last:] if last else events:
         if as_json:
             fields = ("seq", "time", "kind", "subject", "actor", "payload", "observed", "previous", "hash")

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 @click.pass_obj
 def plan(folder: Path, rows: int | None, number: int | None) -> None:
     """Say, before it is switched on, what monitoring costs in false alarms and what it will find."""
-    from detent.errors import DetentError
-    from detent.loop.drift import monitor_forecast
-    from detent.loop.judge import champion_version
+    from detent.errors import RefusedError
+    from detent.loop.champion import champion_version
+    from detent.loop.watching.drift import monitor_forecast
     from detent.loop.workspace import open_workspace
     from detent.registry import versions
 
@@ -34,7 +34,7 @@ def plan(folder: Path, rows: int | None, number: int | None) -> None:
     else:
         version = champion_version(ws) or next(reversed(versions.all_versions(ws.db, ws.model)), None)
     if version is None:
-        raise DetentError(
+        raise RefusedError(
             what="there is no version to watch",
             why="what can be found depends on a model's training data, and no model is registered yet",
             fix="run `detent run` first",

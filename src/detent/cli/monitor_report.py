@@ -35,11 +35,13 @@ def report(
     import json
     from dataclasses import asdict
 
+    from detent.loop.reading import open_to_read
     from detent.loop.report.monitor import collect
     from detent.loop.report.monitor_text import monitor_text
-    from detent.loop.workspace import open_workspace
 
-    ws = open_workspace(folder)
+    if page is not None and as_json:
+        raise click.UsageError("choose one of --html and --json")
+    ws = open_to_read(folder)
     if install or theirs is not None:
         if page is not None or as_json:
             raise click.UsageError("--evidently writes a page of its own: leave --html and --json out")
@@ -63,12 +65,15 @@ def report(
 @click.pass_obj
 def incident(folder: Path, number: int | None, page: Path | None) -> None:
     """How alert NUMBER came about and what came of it; without a number, all alerts so far."""
+    from detent.loop.reading import open_to_read
     from detent.loop.report.incident import incident_text, incidents, timeline
-    from detent.loop.workspace import open_workspace
 
-    ws = open_workspace(folder)
+    ws = open_to_read(folder)
     if number is None:
-        for place, event in incidents(ws):
+        every = incidents(ws)
+        if not every:
+            click.echo("no alert so far: nobody had to be told anything")
+        for place, event in every:
             told = event.payload
             click.echo(f"{place:>4}  {told['at'][:16].replace('T', ' ')}  {told['severity']:<8}  {told['title']}")
         return
@@ -106,7 +111,7 @@ def card(folder: Path, version: int, page: Path | None) -> None:
 @click.pass_obj
 def channels(folder: Path, send: bool) -> None:
     """The channels of alerts, and what waits in each. Ends with status 1 when a test alert was not taken."""
-    from detent.loop.channels import channel_names, open_channels
+    from detent.loop.alerts.channels import channel_names, open_channels
     from detent.loop.workspace import open_workspace
     from detent.monitor.outbox import pending
 
@@ -175,7 +180,7 @@ def _tested(name: str, channel: Channel, ws: Workspace) -> bool:
 
 
 def _since(ws: Workspace, text: str | None) -> datetime | None:
-    from detent.loop.stale import last_window_end
+    from detent.loop.alerts.stale import last_window_end
     from detent.project.durations import parse_duration
 
     if text is None:

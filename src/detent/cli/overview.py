@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
 from detent.loop.audit import audit
-from detent.loop.traffic import desired_route
+from detent.loop.releases.traffic import desired_route
 from detent.loop.workspace import Workspace
 from detent.monitor import store as monitor
 from detent.predictions import parcels
+from detent.predictions.parcels_aside import parcels_aside
 from detent.records.finding import CRITICAL, Episode
 from detent.registry import aliases, versions
 from detent.rollout import store as rollouts
-from detent.rollout.words import standing
+from detent.rollout.words import count, standing
 from detent.serving import hosts
 from detent.store.ledger import Audit
 
-SHOWN, LATEST = 5, 10
+SHOWN, LATEST, RUN = 5, 10, 22
 
 
 def overview(ws: Workspace) -> Group:
     """Return everything worth a glance."""
     endpoint = ws.project.serving.endpoint
-    lines = [Text(f"{ws.project.name}: {_traffic(ws)}", style="bold"), _versions(ws)]
+    lines = [Text(f"{ws.project.name}: {_traffic(ws)}", style="bold"), *_versions(ws)]
     rollout = rollouts.current(ws.db, endpoint)
     if rollout is not None:
         where = standing(ws.project.rollout, rollout)
@@ -36,10 +39,10 @@ def overview(ws: Workspace) -> Group:
 
 def _ledger(found: Audit) -> Text:
     if found.intact:
-        return Text(f"ledger: {found.events:,} events, intact")
+        return Text(f"ledger: {count(found.events, 'event')}, intact")
     first, *rest = found.faults
     more = f" and {len(rest)} more; see detent verify" if rest else ""
-    return Text(f"ledger: {found.events:,} events, BROKEN: {first}{more}", style="red")
+    return Text(f"ledger: {count(found.events, 'event')}, BROKEN: {first}{more}", style="red")
 
 
 def _episodes(ws: Workspace) -> list[Text]:
@@ -63,7 +66,8 @@ def _hosts(ws: Workspace) -> list[Text]:
     published = hosts.published(ws.db, endpoint) if ws.shared else None
     if published is None:
         return []
-    lines, answers = [], parcels.heard(ws.db, hosts.own_id(ws.state))
+    own = hosts.own_id(ws.state)
+    lines, answers, aside = [], parcels.heard(ws.db, own), Counter(one.name for one in parcels_aside(ws.db, own))
     for one in hosts.hosts(ws.db, endpoint):
         if one.state == hosts.GONE:
             continue
@@ -73,6 +77,9 @@ def _hosts(ws: Workspace) -> list[Text]:
         here = f"; its answers are here up to {answers[one.host][:19]}" if one.host in answers else ""
         text = f"host {one.number} ({one.name}): {one.state}{behind}{refused}; last seen {one.seen[:19]}{here}"
         lines.append(Text(text, style="" if fine else "yellow"))
+    for name, many in sorted(aside.items()):
+        what = count(many, "parcel")
+        lines.append(Text(f"{name}: {what} of its answers set aside: detent hosts aside", style="yellow"))
     return lines
 
 
@@ -83,18 +90,27 @@ def _traffic(ws: Workspace) -> str:
     return ", ".join(f"version {arm.version} answers {arm.weight / 100:g} %" for arm in route.arms)
 
 
-def _versions(ws: Workspace) -> Table:
+def _cut(run: str) -> str:
+    """Return a run's name so short that a row fits into 80 columns."""
+    return run if len(run) <= RUN else run[: RUN - 1] + "…"
+
+
+def _versions(ws: Workspace) -> list[Table | Text]:
+    """Return the newest versions; while there is none, how to get one."""
+    every = versions.all_versions(ws.db, ws.model)
+    if not every:
+        return [Text("no version is registered yet: detent run")]
     table = Table(box=None, pad_edge=False)
     for name in ("version", "alias", "run", "origin", "registered", "bundle"):
         table.add_column(name, no_wrap=True)
     known = aliases.all_current(ws.db, ws.model)
-    every = versions.all_versions(ws.db, ws.model)
     if len(every) > LATEST:
         table.caption = f"the newest {LATEST} of {len(every)}"
         table.caption_justify = "left"
     for version in every[-LATEST:]:
         names = ", ".join(sorted(alias for alias, number in known.items() if number == version.number))
         table.add_row(
-            str(version.number), names, version.run, version.origin, version.registered_at[:10], version.digest[:12]
+            *(str(version.number), names, _cut(version.run), version.origin.partition(":")[0]),
+            *(version.registered_at[:10], version.digest[:12]),
         )
-    return table
+    return [table]

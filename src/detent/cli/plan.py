@@ -18,8 +18,8 @@ def command(folder: Path, as_json: bool, everything: bool) -> None:
 
     from detent.cli.expectations import difference_of
     from detent.cli.reasons import print_changes
-    from detent.loop.preview import preview_project
-    from detent.loop.steps import steps_of
+    from detent.loop.runs.preview import preview_project
+    from detent.loop.runs.steps import steps_of
     from detent.loop.workspace import open_pipeline
     from detent.pipeline.preview import HIT, MAYBE, RUN, expected_seconds
 

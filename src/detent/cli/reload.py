@@ -15,8 +15,8 @@ def command(folder: Path) -> None:
     The same as sending SIGHUP to it. It goes on with the detent.yaml and the environment that it was started with;
     when one of its new processes does not get ready, the one before goes on.
     """
-    from detent.loop.hosts import open_server
-    from detent.loop.reload import processes, reload
+    from detent.loop.hosts.open_host import open_server
+    from detent.loop.servers.reload import processes, reload
 
     done = reload(open_server(folder), tell=click.echo)
     click.echo(f"restarted {processes(done.processes)} in {done.seconds:.1f} s")

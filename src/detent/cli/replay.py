@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from detent.loop.replay import Replay
+    from detent.loop.releases.replay import Replay
 
 _WHY = {
     "hashed": "`{}` is hashed in the log",
@@ -45,7 +45,7 @@ def command(
     from dataclasses import asdict
 
     from detent.cli.moments import ago
-    from detent.loop.replay import Asked, chosen, replay
+    from detent.loop.releases.replay import Asked, chosen, replay
     from detent.loop.workspace import open_workspace
 
     ws = open_workspace(folder)

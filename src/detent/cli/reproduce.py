@@ -18,7 +18,7 @@ def command(folder: Path, run: str, workers: int) -> None:
     """
     from rich.console import Console
 
-    from detent.loop.steps import steps_of
+    from detent.loop.runs.steps import steps_of
     from detent.loop.workspace import open_pipeline
     from detent.pipeline.executors.choose import open_executor
     from detent.pipeline.reproduce import SAME, reproduce

@@ -12,8 +12,8 @@ import click
 @click.pass_obj
 def command(folder: Path, reason: str) -> None:
     """End the running rollout, or go back to the previous champion. Every process follows on its next request."""
-    from detent.loop.release import rollback
-    from detent.loop.serve import NeighbourGateway
+    from detent.loop.releases.release import rollback
+    from detent.loop.servers.serve import NeighbourGateway
     from detent.loop.workspace import open_workspace
 
     ws = open_workspace(folder)

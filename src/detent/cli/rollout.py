@@ -12,14 +12,20 @@ def command() -> None:
     """Plan, start and prolong rollouts. `detent why` explains one, `detent rollback` ends it."""
 
 
-@command.command("plan")
-@click.option("--rate", type=float, help="Requests per second to reckon with (default: what was logged lately).")
-@click.option("--failing", type=float, help="The champion's share of failures, 0..1 (default: what was logged lately).")
+@command.command("plan", short_help="how long each stage will take, and what it can show")
+@click.option(
+    "--rate", type=click.FloatRange(min=0), help="Requests per second to reckon with (default: what was logged lately)."
+)
+@click.option(
+    "--failing",
+    type=click.FloatRange(0, 1),
+    help="The champion's share of failures, 0..1 (default: what was logged lately).",
+)
 @click.pass_obj
 def plan(folder: Path, rate: float | None, failing: float | None) -> None:
     """Print how long each stage will take, and what it can and can't show."""
     from detent.cli.rollout_plan import plan_lines
-    from detent.loop.forecast import traffic
+    from detent.loop.releases.forecast import traffic
     from detent.loop.workspace import open_workspace
 
     ws = open_workspace(folder)
@@ -33,14 +39,14 @@ def plan(folder: Path, rate: float | None, failing: float | None) -> None:
         click.echo(line)
 
 
-@command.command("start")
+@command.command("start", short_help="roll out one version or several")
 @click.argument("numbers", type=int, nargs=-1, required=True)
 @click.option("--reason", default="operator", show_default=True, help="Why; it goes into the ledger.")
 @click.pass_obj
 def start(folder: Path, numbers: tuple[int, ...], reason: str) -> None:
     """Roll out version NUMBERS: one for a canary, one or more for an A/B test or a bandit."""
-    from detent.loop.release import release
-    from detent.loop.serve import NeighbourGateway
+    from detent.loop.releases.release import release
+    from detent.loop.servers.serve import NeighbourGateway
     from detent.loop.workspace import open_workspace
     from detent.rollout.words import standing
 
@@ -50,12 +56,12 @@ def start(folder: Path, numbers: tuple[int, ...], reason: str) -> None:
     click.echo(f"  {rollout.reason}")
 
 
-@command.command("extend")
+@command.command("extend", short_help="give the running stage its whole time again")
 @click.option("--reason", required=True, help="Why more time will help; it goes into the ledger.")
 @click.pass_obj
 def extend(folder: Path, reason: str) -> None:
     """Give the stage of the running rollout its whole time again: for one that ended without an answer."""
-    from detent.loop.release import extend as prolong
+    from detent.loop.releases.release import extend as prolong
     from detent.loop.workspace import open_workspace
 
     ws = open_workspace(folder)

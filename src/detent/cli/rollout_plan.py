@@ -14,14 +14,15 @@ from detent.rollout.words import count, span
 def plan_lines(plan: RolloutPlan, *, rate: float, failing: float, from_log: bool) -> Iterator[str]:
     """Yield the lines: per stage how long it takes, which harm it sees when, and what it proves."""
     source = "lately" if from_log else "as told"
-    yield f"{plan.kind}: {rate:.3g} requests per second, {failing:.2%} of the champion's fail ({source})"
+    yield f"{plan.kind}: {_often(rate)}, {failing:.2%} of the champion's requests fail ({source})"
     if plan.kind in (AB, BANDIT):
         trial = plan.experiment
         rows = rate * trial.lasts.total_seconds()
         yield f"runs {span(trial.lasts)}: about {count(round(rows), 'request')}; harm ends it at any time"
         return
     if rate <= 0:
-        yield "without traffic nothing is ever decided: the stage holds until it is inconclusive"
+        yield "without traffic nothing is ever decided: a stage holds until it is inconclusive"
+        yield "say what you expect: detent rollout plan --rate REQUESTS_PER_SECOND"
         return
     stages = forecast(plan, rate=rate, failing=failing)
     for stage in stages:
@@ -35,13 +36,19 @@ def plan_lines(plan: RolloutPlan, *, rate: float, failing: float, from_log: bool
     yield f"A version as good as the champion gets all traffic after about {span(whole)}."
 
 
+def _often(rate: float) -> str:
+    """Return requests per second, or per day where they are too few for that."""
+    many, each = (rate, "second") if rate >= 0.1 or rate <= 0 else (rate * 86_400, "day")
+    return f"{many:,.3g} request{'' if many == 1 else 's'} per {each}"
+
+
 def _stage(stage: StageForecast, most: timedelta) -> Iterator[str]:
     lasts = f"more than {span(most)}, its limit" if stage.minimum is None else span(stage.minimum)
     yield f"{stage.name:8s} lasts {lasts}"
     for harm in stage.harms:
         yield f"         {_needed(harm)}"
-    if stage.proof is not None:
-        yield f"         {_needed(stage.proof)}"
+    for proof in stage.proofs:
+        yield f"         {_needed(proof)}"
 
 
 def _needed(one: Needed) -> str:

@@ -19,7 +19,7 @@ def command(folder: Path, why: bool, hermetic: bool, forced: tuple[str, ...], ex
 
     Ends with status 0 for a pass (or a pipeline without a gate), 1 for a refusal, 2 for a failure.
     """
-    from detent.loop.unchanged import Asked, unchanged
+    from detent.loop.runs.unchanged import Asked, unchanged
 
     asked = Asked(hermetic=hermetic, executor=executor)
     answer = None if forced else unchanged(folder, asked)

@@ -8,9 +8,9 @@ from pathlib import Path
 from rich.console import Console
 
 from detent.cli.told import FAILED, OK, Told, failures, tell_warnings
-from detent.loop.remember import remember
-from detent.loop.steps import run_pipeline, steps_of
-from detent.loop.unchanged import STATE, Answer, Asked
+from detent.loop.runs.remember import remember
+from detent.loop.runs.steps import run_pipeline, steps_of
+from detent.loop.runs.unchanged import STATE, Answer, Asked
 from detent.loop.workspace import PipelineWorkspace, Workspace, begin, open_pipeline
 from detent.pipeline.executors.choose import LOCAL, open_executor
 from detent.pipeline.executors.local import LocalExecutor
@@ -33,20 +33,19 @@ def run_and_tell(folder: Path, asked: Asked, *, how: How, workers: int, why: boo
     console = Console(highlight=False)
     began = time.time()
     state = folder.resolve() / STATE
-    rehearses = asked.executor == LOCAL and not how.hermetic
     with noting(folder, ignore=[state], key=project_key(state)) as noted:
-        if rehearses:
+        if asked.executor == LOCAL:
             start_parent()  # meanwhile the project is opened
         ws = open_pipeline(folder)
         begin(ws)
         executor = open_executor(asked.executor, workers=workers)
-        if rehearses and isinstance(executor, LocalExecutor):
-            executor.rehearse(Rehearsal(address=steps_of(ws).address, variables=expected_variables(state)))
         request = RunRequest(
             reason="manual", detail="Asked for on the command line.", asked_at=iso(ws.now()), actor=ws.actor
         )
         order = Order(request=request, how=how, progress=lambda *said: _tell(console, *said))
         try:
+            if isinstance(executor, LocalExecutor) and not how.hermetic:
+                executor.rehearse(Rehearsal(address=steps_of(ws).address, variables=expected_variables(state)))
             if isinstance(ws, Workspace):
                 # What trains and judges models is loaded only for projects that make one.
                 from detent.cli.training import train_and_tell
@@ -74,7 +73,7 @@ def _build(ws: PipelineWorkspace, console: Console, executor: Executor, order: O
     snapshots: dict[str, Snapshot] = {}
     until = None
     if ws.project.data:
-        from detent.loop.datasets import ingest_all
+        from detent.loop.runs.datasets import ingest_all
 
         datasets = ingest_all(ws, ws.now())
         snapshots, until = dict(datasets.snapshots), datasets.until

@@ -21,11 +21,11 @@ def command(folder: Path, port: int | None, host: str) -> None:
     """
     from detent.cli.hangup import on_hangup
     from detent.cli.up import require_key, say_where
-    from detent.loop.follow import Follower
-    from detent.loop.hosts import open_host
-    from detent.loop.reload import Reloads
-    from detent.loop.sending import Sending
-    from detent.loop.serve import only_server, supervise
+    from detent.loop.hosts.follow import Follower
+    from detent.loop.hosts.open_host import open_host
+    from detent.loop.hosts.sending import Sending
+    from detent.loop.servers.reload import Reloads
+    from detent.loop.servers.serve import only_server, supervise
 
     ws = open_host(folder)
     require_key(ws, host)

@@ -26,7 +26,14 @@ def command(folder: Path, fresh: bool, seeds: int | None, first: int, jobs: int,
     die, the store refuses, clocks jump, labels come late or twice. Ends with status 0 only if no promise was broken.
     The project's own state is neither read nor changed.
     """
-    if seeds is not None or seed is not None:
+    weeks = seeds is not None or seed is not None
+    if seeds is not None and seed is not None:
+        raise click.UsageError("--seed is one simulated week and --seeds are many: give one of them")
+    if trace and seed is None:
+        raise click.UsageError("--trace shows one simulated week: say which, with --seed N")
+    if fresh and weeks:
+        raise click.UsageError("simulated weeks never touch the project's state: leave --fresh out")
+    if weeks:
         from detent.cli.simulate_seeds import many, one
 
         broken = one(folder, seed, trace=trace) if seed is not None else many(folder, first, seeds or 1, jobs)
@@ -35,8 +42,8 @@ def command(folder: Path, fresh: bool, seeds: int | None, first: int, jobs: int,
 
     from detent.cli.conclusion import show
     from detent.cli.history import Progress
-    from detent.loop.conclude import conclude
-    from detent.loop.simulate import simulate, simulation
+    from detent.loop.simulated.conclude import conclude
+    from detent.loop.simulated.simulate import simulate, simulation
 
     console = Console(highlight=False)
     began = time.monotonic()

@@ -14,6 +14,6 @@ def command(folder: Path) -> None:
     from rich.console import Console
 
     from detent.cli.overview import overview
-    from detent.loop.workspace import open_workspace
+    from detent.loop.reading import open_to_read
 
-    Console(highlight=False).print(overview(open_workspace(folder)))
+    Console(highlight=False).print(overview(open_to_read(folder)))

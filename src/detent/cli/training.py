@@ -7,9 +7,9 @@ from rich.console import Console
 from detent.cli.gate_screen import show
 from detent.cli.told import FAILED, OK, REFUSED, Told, failures, tell_warnings
 from detent.gate.render import table
-from detent.loop.explained import explain
-from detent.loop.judge import is_pass
-from detent.loop.judged import find_judged
+from detent.loop.judging.explained import explain
+from detent.loop.judging.judge import is_pass
+from detent.loop.judging.judged import find_judged
 from detent.loop.train import log_folder, train
 from detent.loop.workspace import Workspace
 from detent.pipeline.executors.protocol import Executor
@@ -35,7 +35,8 @@ def train_and_tell(ws: Workspace, console: Console, executor: Executor, order: O
         said = f"The same model from the same rows was judged in {outcome.judged_in}: {outcome.verdict.decision}."
     if outcome.version is not None:
         number = outcome.version.number
-        said += f" It is version {number}; roll it out with: detent deploy {number}"
+        unless = "" if outcome.judged_in is None else "unless it serves already, "
+        said += f" It is version {number}; {unless}roll it out with: detent deploy {number}"
     ends = [parse(waiver.expires) for waiver in outcome.verdict.waivers]
     ends += [] if until is None else [until]
     status = OK if is_pass(outcome.verdict) else REFUSED

@@ -65,7 +65,7 @@ def fire(folder: Path, name: str, key: str | None, note: str) -> None:
     click.echo(f"call {said.id} is {said.state}; `detent up` hears it at its next look")
 
 
-@command.command("explain")
+@command.command("explain", short_help="what a decision was told, and the same decision again")
 @click.argument("number", type=int, required=False)
 @click.pass_obj
 def explain(folder: Path, number: int | None) -> None:
@@ -102,7 +102,7 @@ def explain(folder: Path, number: int | None) -> None:
         click.echo(f"  taken again from what it was told: {again.action}; the rules have changed since")
 
 
-@command.command("answer")
+@command.command("answer", short_help="answer a decision that asked a human")
 @click.argument("number", type=int)
 @click.option("--yes/--no", "yes", default=None, help="Whether to go on.")
 @click.pass_obj

@@ -30,11 +30,11 @@ def command(folder: Path, port: int | None, host: str) -> None:
     """
     from detent.cli.hangup import on_hangup
     from detent.loop.controller import Controller
-    from detent.loop.follow import Follower
-    from detent.loop.keep_up import keep_up
-    from detent.loop.reload import Reloads
-    from detent.loop.sending import Sending
-    from detent.loop.serve import OwnGateway, only_server, supervise
+    from detent.loop.hosts.follow import Follower
+    from detent.loop.hosts.sending import Sending
+    from detent.loop.servers.keep_up import keep_up
+    from detent.loop.servers.reload import Reloads
+    from detent.loop.servers.serve import OwnGateway, only_server, supervise
     from detent.loop.telling import Telling
     from detent.loop.workspace import open_workspace
     from detent.pipeline import LocalExecutor
@@ -74,7 +74,7 @@ def command(folder: Path, port: int | None, host: str) -> None:
 def require_key(ws: Opened, host: str) -> None:
     """Refuse to listen beyond this machine while nobody has to show a key; raises RefusedError."""
     from detent.errors import RefusedError
-    from detent.loop.serve import needs_key
+    from detent.loop.servers.serve import needs_key
 
     if host not in ("127.0.0.1", "localhost", "::1") and not needs_key(ws):
         raise RefusedError(

@@ -15,12 +15,14 @@ def command(folder: Path) -> None:
 
     from detent.errors import ProjectError, TamperedError
     from detent.loop.audit import audit
+    from detent.loop.reading import only_readable, open_to_read
     from detent.loop.workspace import Workspace, open_ledger, open_pipeline
+    from detent.rollout.words import count
     from detent.store import ledger
 
     db = open_ledger(folder)
     try:
-        ws = open_pipeline(folder)
+        ws = open_to_read(folder) if only_readable(folder) else open_pipeline(folder)
         found = audit(ws) if isinstance(ws, Workspace) else ledger.verify(ws.db)  # no model, no registry
     except ProjectError as error:
         found = ledger.verify(db)
@@ -32,4 +34,4 @@ def command(folder: Path) -> None:
         click.secho(f"broken: {fault}", fg="red")
     if found.faults:
         raise SystemExit(TamperedError.exit_status)
-    click.echo(f"intact: {found.events:,} events, head {found.head[:16]}, content {found.content[:16]}")
+    click.echo(f"intact: {count(found.events, 'event')}, head {found.head[:16]}, content {found.content[:16]}")

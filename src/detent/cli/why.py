@@ -15,10 +15,10 @@ def command(folder: Path, rollout: str) -> None:
 
     Ends with status 2 when a decision comes out differently now, or the log lacks rows that were counted for it.
     """
-    from detent.loop.explain import explain
-    from detent.loop.workspace import open_workspace
+    from detent.loop.reading import open_to_read
+    from detent.loop.releases.explain import explain
 
-    found = explain(open_workspace(folder), rollout)
+    found = explain(open_to_read(folder), rollout)
     for line in found.lines:
         click.echo(line)
     if found.differs:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from detent.gate.decisive import decisive, in_the_way
 from detent.gate.wording import count
 from detent.records.check import INCONCLUSIVE, PASS, REJECT, CheckResult, Verdict
-from detent.records.waiver import NEVER
+from detent.records.waiver import NEVER, barred
 
 _MARGIN = "better by"  # the form that asks for a gain
 
@@ -21,13 +21,14 @@ _WAYS = {
     "provenance": "Return from the pipeline exactly the rows and features that the model was trained on.",
     "latency": "If this machine was busy, judge again; else make the model smaller.",
     "size": "Make the model smaller: fewer trees, fewer levels, fewer inputs.",
+    "growth": "Look for what the program keeps of each call: a list, a cache without an end, a log in memory.",
     "gap": "Look at the rows of the worst slice: too few of them in training, or another meaning there.",
     "each": "Look at the rows of the worst slice: too few of them in training, or another meaning there.",
     "worst": "Look at the rows of the worst slice: too few of them in training, or another meaning there.",
     "fairness": "Look at both groups: other thresholds, or rows that one of them lacks in training.",
     "versus": "The champion is better on these rows: change what the model learns from, not the gate.",
 }
-_MEASURED = ("latency", "size", "memory", "cost")  # rows are no answer
+_MEASURED = ("latency", "size", "memory", "cost", "growth")  # rows are no answer
 _BETTER = "Its value is on the wrong side of the limit, so more rows will not help: a better model does."
 
 
@@ -89,8 +90,8 @@ def _again(result: CheckResult, name: str) -> Step:
 
 def unwaivable(result: CheckResult) -> str:
     """Return why a result can't be waived; "" when it can."""
-    if result.kind in NEVER:
-        return NEVER[result.kind]
+    if barred(result.kind, result.check):
+        return barred(result.kind, result.check)
     if result.kind == "leakage" and result.value is None:
         return "the model reads what nobody knows when a prediction is asked for"
     return ""

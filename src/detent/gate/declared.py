@@ -35,6 +35,16 @@ class SideBySide:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Growth:
+    """What warm processes, each a fresh one, kept of every further call, in bytes: the median of some parts of them."""
+
+    calls: int = 0  # of each process
+    ours: tuple[float, ...] = ()
+    theirs: tuple[float, ...] = ()  # the champion's; measured only when ours keep something
+    untold: str = ""  # why it could not be measured
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Touch:
     """How many evaluation rows touch a training row, and how many training rows touch another one."""
 

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from detent.gate.declared import Permuted, SideBySide, Stressed, Touch
+from detent.gate.declared import Growth, Permuted, SideBySide, Stressed, Touch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -54,6 +54,7 @@ class Evidence:
     own: Mapping[str, Callable[..., Any]] = field(default_factory=dict)  # functions that checks name, by file.py:name
     stressed: Stressed | None = None  # from here on: None when no line asks for it
     beside: SideBySide | None = None
+    growth: Growth | None = None  # of a model that is a program; None: it is none, or this system does not tell
     touch: Mapping[str, Touch] = field(default_factory=dict)  # "near", "known_later", "entities:customer"
     permuted: Permuted | None = None
 

@@ -11,6 +11,7 @@ from typing import Any
 from detent import plugins
 from detent.errors import ProjectError
 from detent.gate.binding import Binding
+from detent.gate.checks.growth import LEAST
 from detent.gate.decisive import decision_of, decisive, in_the_way
 from detent.gate.evidence import Evidence
 from detent.gate.protocol import CheckPlugin
@@ -32,7 +33,8 @@ def _always(kind: str, op: str, threshold: float, confidence: float | None = Non
     )  # fmt: skip
 
 
-MEASURED = ("latency", "size", "memory", "cost")  # on a machine, not from the rows: judging again wears nothing out
+# On a machine, not from the rows: judging again wears nothing out.
+MEASURED = ("latency", "size", "memory", "cost", "growth")
 
 ALWAYS_ON = (
     _always("baseline", ">", 0.5, 0.95),
@@ -40,6 +42,7 @@ ALWAYS_ON = (
     _always("overlap", "<=", 0.01),
     _always("provenance", "<=", 0.0),
 )
+GROWTH = _always("growth", "<=", LEAST)  # of programs: nothing else can keep anything of a call
 
 
 def judge(
@@ -73,7 +76,9 @@ def judge(
         DetentError: there is no such kind of check, or what it needs is not installed.
     """
     declared = {check.kind for check in checks}
-    always = (check for check in ALWAYS_ON if check.kind not in declared)
+    always = [check for check in ALWAYS_ON if check.kind not in declared]
+    if evidence.growth is not None:
+        always.append(GROWTH)
     results = [_run(check, evidence, timer) for check in (*checks, *always)]
     return _concluded(results, binding, waivers, now=now, candidates=evidence.candidates)
 

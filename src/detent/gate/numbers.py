@@ -9,6 +9,7 @@ from detent.gate.wording import limit, quantity
 from detent.records.check import PASS, CheckResult
 
 DASH = "-"
+YES_OR_NO = ("provenance",)  # kinds of checks that hold or do not: a limit of 0 would say nothing
 HEAD = ("decision", "check", "value", "interval", "asked", "rows")
 SLICE_HEAD = ("slice", "rows", "value", "interval", "champion", "decision")
 EXAMPLE_HEAD = ("row", "truth", "this model", "champion")
@@ -16,7 +17,7 @@ EXAMPLE_HEAD = ("row", "truth", "this model", "champion")
 
 def cells(result: CheckResult) -> tuple[str, str, str, str]:
     """Return value, interval, threshold and rows; a dash where there is none."""
-    asked = DASH if result.threshold is None else asked_text(result.kind, result.threshold)
+    asked = DASH if result.threshold is None or result.kind in YES_OR_NO else asked_text(result.kind, result.threshold)
     value, interval = _value(result.kind, result.value), _interval(result.kind, result.low, result.high)
     return value, interval, asked, f"{result.rows:,}" if result.rows else DASH
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 _TIMES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"))
 _SIZES = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"), (1, "B"))
+_BYTES = ("size", "memory", "growth")  # kinds of checks
 
 
 def number(value: float) -> str:
@@ -17,14 +18,14 @@ def quantity(kind: str, value: float) -> str:
     """Return a value in the unit of a check's kind: seconds as ms, bytes as MB, else a plain number."""
     if kind == "latency":
         return _scaled(value, _TIMES)
-    if kind in ("size", "memory"):
+    if kind in _BYTES:
         return _scaled(value, _SIZES)
     return f"{value:.3g}" if kind == "cost" else number(value)
 
 
 def limit(kind: str, value: float) -> str:
     """Return a threshold as a user would write it: 0.65, not 0.6500."""
-    return quantity(kind, value) if kind in ("latency", "size", "memory") else f"{value:g}"
+    return quantity(kind, value) if kind in ("latency", *_BYTES) else f"{value:g}"
 
 
 def count(n: int, noun: str = "row") -> str:

@@ -1,5 +1,6 @@
 """The only place that knows two rooms: it turns the wheel.
 
 In: a project folder and a clock. Out: candidates judged, versions released, windows watched, retrainings asked for.
-Each file is one arc: train, judge, release, watch, control; `simulate` turns them under a virtual clock.
+Each folder is one arc (runs, judging, releases, watching, triggers ...); `controller` turns them tick by tick,
+`simulated` under a virtual clock. docs/architecture.md lists them.
 """

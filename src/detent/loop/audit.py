@@ -13,8 +13,8 @@ from detent.bundle.sign import sealed_bytes
 from detent.bundle.waiver import unearned
 from detent.errors import DetentError, TamperedError
 from detent.gate import store as verdicts
-from detent.loop.judge import is_pass
-from detent.loop.waivers import waiver_faults
+from detent.loop.judging.judge import is_pass
+from detent.loop.judging.waivers import waiver_faults
 from detent.loop.workspace import Workspace
 from detent.records.event import Event
 from detent.records.version import AliasChange, ModelVersion

@@ -94,7 +94,7 @@ def refuse_classes(project: Project, what: str) -> None:
         raise ProjectError(
             what=f"{what} is not possible with several classes yet",
             why="it works with one number per prediction and per label",
-            fix="train, judge, serve and monitor as usual; `docs/gate.md` says what a multiclass project has",
+            fix="live through weeks of faults instead: `detent simulate --seeds 20`; docs/gate.md says what else works",
             where=Place(file="detent.yaml", field="target.task"),
         )
 

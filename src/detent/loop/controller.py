@@ -11,24 +11,26 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from detent.errors import BusyError, DetentError, StoreError
-from detent.loop.act import Hands, Held, turn
-from detent.loop.burn import SloWatch
-from detent.loop.channels import send_due
-from detent.loop.drift import Known
-from detent.loop.evidence import Evidence
+from detent.loop.alerts.channels import send_due
+from detent.loop.champion import champion_version
 from detent.loop.expire import tend
-from detent.loop.judge import champion_version
-from detent.loop.label_audit import ask
-from detent.loop.labels import collect
-from detent.loop.mirror import mirror_aliases
-from detent.loop.openlineage import emit
-from detent.loop.quality import judge_due
-from detent.loop.release import advance, keep_route, release
-from detent.loop.taking import Heard, Taking
-from detent.loop.traffic import Gateway
+from detent.loop.hosts.heard import Heard
+from detent.loop.hosts.taking import Taking
+from detent.loop.judging.waivers import note_expired
+from detent.loop.labelling.label_audit import ask
+from detent.loop.labelling.labels import collect
+from detent.loop.labelling.streams import Streams
+from detent.loop.lineage.openlineage import emit
+from detent.loop.releases.evidence import Evidence
+from detent.loop.releases.release import advance, keep_route, release
+from detent.loop.releases.traffic import Gateway
+from detent.loop.runs.mirror import mirror_aliases
 from detent.loop.train import Outcome, train
-from detent.loop.waivers import note_expired
-from detent.loop.watch import watch, windows_in_turn
+from detent.loop.triggers.act import Hands, Held, turn
+from detent.loop.triggers.burn import SloWatch
+from detent.loop.watching.drift import Known
+from detent.loop.watching.quality import judge_due
+from detent.loop.watching.watch import watch, watch_again, windows_in_turn
 from detent.loop.workspace import Workspace
 from detent.pipeline.executors.protocol import Executor
 from detent.records.event import Fact
@@ -81,6 +83,7 @@ class Controller:
         self._slo = SloWatch()
         self._taking = Taking(ws, tell=tell) if ws.shared else None
         self._heard: Heard | None = None
+        self._streams = Streams()
         self._silent = ""
 
     def tick(self) -> None:
@@ -117,14 +120,16 @@ class Controller:
 
         def watched() -> None:
             for window in windows_in_turn(ws, self._heard):
-                lacking = () if self._heard is None else self._heard.lacking(window.end)
+                lacking = () if self._heard is None else self._heard.lacking(window.end, window.start)
                 findings.extend(watch(ws, window, known=self._known, lacking=lacking))
+            if self._heard is not None:
+                watch_again(ws, self._heard)
 
         parts: list[Callable[[], object]] = [
             self.take,
             self.look_at_rollout,
             lambda: note_expired(ws),
-            lambda: collect(ws),
+            lambda: collect(ws, self._streams),
             lambda: ask(ws),
             watched,
             lambda: findings.extend(judge_due(ws, self._heard)),

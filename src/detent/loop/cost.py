@@ -54,6 +54,19 @@ def version_cost(ws: Workspace, version: ModelVersion, since: datetime, until: d
     """
     mine = (pl.col("endpoint") == ws.project.serving.endpoint) & (pl.col("version") == version.number)
     rows = read(ws.state, since, until, columns=("arm", "service_seconds"), where=mine)
+    return _served(ws, version, rows, since, until)
+
+
+def window_costs(ws: Workspace, since: datetime, until: datetime) -> list[Cost]:
+    """Return what serving took in a window, by `version_cost` of each version that answered in it."""
+    mine = pl.col("endpoint") == ws.project.serving.endpoint
+    rows = read(ws.state, since, until, columns=("version", "arm", "service_seconds"), where=mine)
+    parts = rows.partition_by("version", as_dict=True)
+    every = [one for one in versions.all_versions(ws.db, ws.model) if (one.number,) in parts]
+    return [_served(ws, one, parts[(one.number,)], since, until) for one in every]
+
+
+def _served(ws: Workspace, version: ModelVersion, rows: pl.DataFrame, since: datetime, until: datetime) -> Cost:
     seconds = float(rows["service_seconds"].sum() or 0.0)
     held, kept = _bundle_bytes(ws, version), until - max(since, parse(version.registered_at))
     cost = Cost(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from detent.loop.drift import budget_of
-from detent.loop.granules import forget_days
+from detent.loop.hosts.setting_aside import given_up
+from detent.loop.watching.drift import budget_of
+from detent.loop.watching.granules import forget_days
 from detent.loop.workspace import Workspace
 from detent.predictions import parcels, places, seal
 from detent.predictions.expire import Expired, expired, remove
@@ -55,5 +56,6 @@ def _forget_parcels(ws: Workspace) -> None:
         for one in found:
             ws.blobs.delete(one.digest)
         with ws.db.transaction() as tx:
+            given_up(ws, tx, found)
             parcels.remove(tx, found)
             parcels.forget_takers(tx, before)

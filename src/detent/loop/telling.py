@@ -8,9 +8,9 @@ from collections.abc import Callable
 from types import TracebackType
 
 from detent.errors import DetentError
-from detent.loop.channels import send_due
-from detent.loop.gauges import write_gauges
-from detent.loop.stale import check_stale
+from detent.loop.alerts.channels import send_due
+from detent.loop.alerts.stale import check_stale
+from detent.loop.watching.gauges import write_gauges
 from detent.loop.workspace import Workspace
 
 EVERY = 1.0  # seconds between two looks at the outbox

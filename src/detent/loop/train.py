@@ -10,16 +10,17 @@ import polars as pl
 
 from detent.errors import DetentError
 from detent.gate import store as verdicts
-from detent.loop.candidate import Candidate, Parts, make_candidate
-from detent.loop.checkout import checkout_fact
+from detent.loop.champion import champion_version
 from detent.loop.cost import cost_fact
-from detent.loop.datasets import Datasets, feature_columns, ingest_all
-from detent.loop.judge import champion_version, is_pass, judge_candidate
-from detent.loop.mirror import mirror_run, mirror_version
-from detent.loop.openlineage import emit
-from detent.loop.slices import check_slices
-from detent.loop.steps import run_steps, silent
-from detent.loop.waivers import lapsed
+from detent.loop.judging.judge import is_pass, judge_candidate
+from detent.loop.judging.waivers import lapsed
+from detent.loop.lineage.checkout import checkout_fact
+from detent.loop.lineage.openlineage import emit
+from detent.loop.runs.candidate import Candidate, Parts, make_candidate
+from detent.loop.runs.datasets import Datasets, feature_columns, ingest_all
+from detent.loop.runs.mirror import mirror_run, mirror_version
+from detent.loop.runs.slices import check_slices
+from detent.loop.runs.steps import run_steps, silent
 from detent.loop.workspace import PipelineWorkspace, Workspace
 from detent.pipeline.executors.protocol import Executor
 from detent.pipeline.run import Order, RunResult

@@ -15,7 +15,7 @@ from detent import project as projects
 from detent.bundle.keys import PRIVATE_NAME, load, load_or_create, public_bytes
 from detent.data.versions import roots
 from detent.errors import Place, ProjectError, RefusedError, TamperedError, did_you_mean
-from detent.project.database import open_state
+from detent.project.database import VARIABLE, open_state
 from detent.project.environment import read_environment
 from detent.records.event import Event, Fact
 from detent.records.project import PipelineProject, Project
@@ -27,6 +27,7 @@ from detent.store.canonical import digest
 from detent.store.clock import Clock, SystemClock, VirtualClock
 from detent.store.database import Database, Transaction
 from detent.store.migrate import migrate
+from detent.store.reading import may_write, open_reading
 
 W = TypeVar("W", bound="PipelineWorkspace")
 
@@ -47,6 +48,9 @@ ROOMS = (
     "detent.trigger",
     "detent.tracking",
 )
+
+
+_RENAMED = "name the database that this state belongs to, if that is another one; "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,17 +208,18 @@ def begin(ws: PipelineWorkspace) -> None:
 
 def _key(db: Database, folder: Path) -> Ed25519PrivateKey:
     """Return the key that the state was begun with. Only a state without a history may get a new one."""
-    kinds = ledger.count_by_kind(db)
+    kinds, shared = ledger.count_by_kind(db), read_environment().database is not None
     if not kinds and not ledger.anchor_path(db).exists():
         return load_or_create(folder)
     if not kinds:
         raise TamperedError(
             what="the ledger was emptied",
-            why="its anchor remembers events, and the table holds none",
-            fix=f"restore {folder.parent} from a backup; else begin a new state: move it away and run again",
-            where=Place(file=str(db.path)),
+            why=f"the anchor in {folder.parent} remembers events, and the table holds none",
+            fix=f"{_RENAMED if shared else ''}restore it from a backup; else begin a new state: move {folder.parent} "
+            "away and run again",
+            where=Place(file=VARIABLE if shared else str(db.path)),
         )
-    if read_environment().database is not None and not (folder / PRIVATE_NAME).exists():
+    if shared and not (folder / PRIVATE_NAME).exists():
         raise _elsewhere(folder)
     key = load(folder)
     if CREATED in kinds and public_bytes(key).hex() != public_key_at_creation(db):
@@ -245,7 +250,8 @@ def open_ledger(folder: Path) -> Database:
     shared = read_environment().database is not None
     if not shared and not path.is_file():
         raise _no_ledger(f"{path} does not exist")
-    db = open_state(path)
+    writable = shared or (may_write(path) and may_write(path.parent))
+    db = open_state(path) if writable else open_reading(path)
     if shared:
         migrate(db, ROOMS)
         if not ledger.count_by_kind(db):

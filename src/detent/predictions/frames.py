@@ -63,6 +63,11 @@ _DECODE_V1 = msgspec.json.Decoder(_RowV1).decode
 _LINES = msgspec.json.Encoder().encode_lines
 
 
+def at(moment: datetime) -> pl.Expr:
+    """Return an aware time to compare a column of times with: made of a `datetime`, it would cost twenty times that."""
+    return pl.lit((moment - _EPOCH) // _MICROSECOND).cast(SCHEMA["time"])
+
+
 def to_frame(payloads: Iterable[bytes]) -> pl.DataFrame:
     """Return the predictions as a table with the columns of SCHEMA, in the order of the log.
 
@@ -135,24 +140,17 @@ def _named(shapes: Mapping[int, Sequence[str]], row: LogRow) -> dict[str, Any]:
 
 
 def _table(rows: list[LogRow], inputs: list[str]) -> pl.DataFrame:
-    return pl.DataFrame(
-        {
-            "id": [row.id for row in rows],
-            "time": pl.Series([row.time for row in rows], dtype=pl.Int64()),
-            "endpoint": [row.endpoint for row in rows],
-            "route_seq": [row.route_seq for row in rows],
-            "version": [row.version for row in rows],
-            "served_by": [row.served_by for row in rows],
-            "arm": [row.arm for row in rows],
-            "propensity": [row.propensity for row in rows],
-            "entity": [row.entity for row in rows],
-            "inputs": inputs,
-            "score": [row.score for row in rows],
-            "status": ["error" if row.score is None else "ok" for row in rows],
-            "error": [row.error for row in rows],
-            "service_seconds": [row.seconds for row in rows],
-            "request": [row.request for row in rows],
-            "scores": [row.scores or None for row in rows],
-        },
-        schema={**SCHEMA, "time": pl.Int64()},
-    ).with_columns(pl.col("time").cast(pl.Datetime("us")).dt.replace_time_zone("UTC"))
+    # Row by row: a frame is mostly a few hundred rows, of which a list per column would cost three times as much.
+    cells = [_cells(row, values) for row, values in zip(rows, inputs, strict=True)]
+    return pl.DataFrame(cells, schema={**SCHEMA, "time": pl.Int64()}, orient="row").with_columns(
+        pl.col("time").cast(SCHEMA["time"])
+    )
+
+
+def _cells(row: LogRow, inputs: str) -> tuple[object, ...]:
+    """Return a row in the order of SCHEMA."""
+    return (
+        row.id, row.time, row.endpoint, row.route_seq, row.version, row.served_by, row.arm, row.propensity, row.entity,
+        inputs, row.score, "error" if row.score is None else "ok", row.error, row.seconds, row.request,
+        row.scores or None,
+    )  # fmt: skip

@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
+from detent.predictions.frames import at
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coverage:
@@ -35,8 +37,8 @@ def join(
     With `now`, labels that reached us after it are not seen, and a row is matured when it is at least `labels_within`
     old. Without it all labels count and all rows are matured.
     """
-    known = labels if now is None else labels.filter(pl.col("label_arrived") <= now)
-    matured = pl.lit(value=True) if now is None else pl.col("time") <= now - labels_within
+    known = labels if now is None else labels.filter(pl.col("label_arrived") <= at(now))
+    matured = pl.lit(value=True) if now is None else pl.col("time") <= at(now - labels_within)
     return predictions.join(known, on="id", how="left", validate="m:1", maintain_order="left").with_columns(
         matured.alias("matured")
     )

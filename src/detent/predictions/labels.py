@@ -103,17 +103,16 @@ def labels_of(db: Reader, ids: pl.Series) -> pl.DataFrame:
         return pl.DataFrame(schema=SCHEMA)
     rows = db.rows(_SQL["labels_between"], first=first, last=last)
     frame = pl.DataFrame(
-        {
-            "id": [row["prediction_id"] for row in rows],
-            "label": [row["value"] for row in rows],
-            "label_at": [row["at"] for row in rows],
-            "label_revision": [row["revision"] for row in rows],
-            "label_confirmed": [row["confirmed_at"] for row in rows],
-            "label_arrived": [row["arrived_at"] for row in rows],
-            "label_first": [row["first_arrived_at"] for row in rows],
-        },
+        [
+            (
+                row["prediction_id"], row["value"], row["at"], row["revision"], row["confirmed_at"], row["arrived_at"],
+                row["first_arrived_at"],
+            )
+            for row in rows
+        ],
         schema={**SCHEMA, **dict.fromkeys(_TIMES, pl.String())},
-    )
+        orient="row",
+    )  # fmt: skip
     return frame.with_columns(pl.col(_TIMES).str.to_datetime(time_unit="us", time_zone="UTC", strict=True))
 
 

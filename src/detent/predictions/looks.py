@@ -20,6 +20,7 @@ class Look:
     read: datetime | None  # the last time at which it could be read
     version: str  # what the place said of itself then; "" when it says nothing
     fault: str  # why it could not be read, or what of it is no label; "" when all was well
+    failing: datetime | None = None  # since when it can't be read; None while it can
 
 
 def last_look(db: Reader, name: str) -> Look | None:
@@ -28,7 +29,8 @@ def last_look(db: Reader, name: str) -> Look | None:
     if row is None:
         return None
     read = None if row["read_at"] is None else parse(row["read_at"])
-    return Look(at=parse(row["looked_at"]), read=read, version=row["version"], fault=row["fault"])
+    failing = None if row["failing_since"] is None else parse(row["failing_since"])
+    return Look(at=parse(row["looked_at"]), read=read, version=row["version"], fault=row["fault"], failing=failing)
 
 
 def save_look(tx: Transaction, name: str, look: Look) -> None:
@@ -37,4 +39,5 @@ def save_look(tx: Transaction, name: str, look: Look) -> None:
     tx.execute(
         _SQL["save_label_source"],
         name=name, looked_at=iso(look.at), read_at=read, version=look.version, fault=look.fault,
+        failing_since=None if look.failing is None else iso(look.failing),
     )  # fmt: skip

@@ -146,6 +146,7 @@ def older(reader: Reader, before: datetime) -> list[Parcel]:
 def remove(tx: Transaction, parcels: Iterable[Parcel]) -> None:
     """Forget parcels; remove their blobs first, so that a crash leaves none behind that nobody knows."""
     for one in parcels:
+        tx.execute(_SQL["forget_asides_of"], host=one.host, number=one.number)
         tx.execute(_SQL["remove_parcel"], host=one.host, number=one.number)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -44,7 +45,8 @@ def day_folder(folder: Path, day: date) -> Path:
 def parts(folder: Path, first: date | None, last: date | None) -> Iterator[Path]:
     """Yield the Parquet files of the days from `first` to `last`, both included, in order; None: no bound."""
     for day in _days(folder, first, last):
-        yield from sorted(day_folder(folder, day).glob("*.parquet"))
+        with suppress(FileNotFoundError):  # nothing was asked on that day
+            yield from sorted(path for path in day_folder(folder, day).iterdir() if path.suffix == ".parquet")
 
 
 def days(folder: Path, since: date) -> list[date]:

@@ -53,13 +53,13 @@ DELETE FROM orphans WHERE arrived_at < :before
 SELECT COUNT(*) AS orphans FROM orphans
 
 -- label_source --
-SELECT looked_at, read_at, version, fault FROM label_sources WHERE name = :name
+SELECT looked_at, read_at, version, fault, failing_since FROM label_sources WHERE name = :name
 
 -- save_label_source --
-INSERT INTO label_sources (name, looked_at, read_at, version, fault)
-VALUES (:name, :looked_at, :read_at, :version, :fault)
+INSERT INTO label_sources (name, looked_at, read_at, version, fault, failing_since)
+VALUES (:name, :looked_at, :read_at, :version, :fault, :failing_since)
 ON CONFLICT (name) DO UPDATE SET looked_at = excluded.looked_at, read_at = excluded.read_at, version = excluded.version,
-    fault = excluded.fault
+    fault = excluded.fault, failing_since = excluded.failing_since
 
 -- ask --
 INSERT INTO audits (prediction_id, asked_at) VALUES (:prediction_id, :asked_at) ON CONFLICT (prediction_id) DO NOTHING
@@ -90,7 +90,10 @@ ON CONFLICT (host) DO UPDATE SET
     number = excluded.number, until = excluded.until, positions = excluded.positions
 
 -- waiting_bytes --
-SELECT COALESCE(SUM(bytes), 0) AS bytes FROM log_parcels WHERE host = :host
+-- What is set aside holds up nobody.
+SELECT COALESCE(SUM(p.bytes), 0) AS bytes FROM log_parcels p
+WHERE p.host = :host
+  AND NOT EXISTS (SELECT 1 FROM log_parcels_aside a WHERE a.host = p.host AND a.number = p.number)
 
 -- add_parcel --
 INSERT INTO log_parcels (host, number, digest, bytes, mac, since, until)
@@ -111,13 +114,14 @@ INSERT INTO log_taken (taker, host, number) VALUES (:taker, :host, :number)
 ON CONFLICT (taker, host) DO UPDATE SET number = excluded.number
 
 -- delivered --
--- What everybody who needs it has taken.
+-- What everybody who needs it has taken, and nobody has set aside.
 SELECT p.host, p.number, p.digest, p.bytes, p.mac, p.since, p.until FROM log_parcels p
 WHERE NOT EXISTS (
     SELECT 1 FROM log_takers t WHERE t.taker <> p.host AND NOT EXISTS (
         SELECT 1 FROM log_taken k WHERE k.taker = t.taker AND k.host = p.host AND k.number >= p.number
     )
 )
+AND NOT EXISTS (SELECT 1 FROM log_parcels_aside a WHERE a.host = p.host AND a.number = p.number)
 ORDER BY p.host, p.number
 
 -- parcels_before --
@@ -125,6 +129,27 @@ SELECT host, number, digest, bytes, mac, since, until FROM log_parcels WHERE unt
 
 -- remove_parcel --
 DELETE FROM log_parcels WHERE host = :host AND number = :number
+
+-- set_parcel_aside --
+INSERT INTO log_parcels_aside (taker, host, number, name, why, at, again_at)
+VALUES (:taker, :host, :number, :name, :why, :at, :again_at)
+ON CONFLICT (taker, host, number) DO UPDATE SET why = excluded.why, again_at = excluded.again_at
+
+-- parcels_aside --
+SELECT a.taker, a.name, a.why, a.at, a.again_at,
+    p.host, p.number, p.digest, p.bytes, p.mac, p.since, p.until
+FROM log_parcels_aside a JOIN log_parcels p ON p.host = a.host AND p.number = a.number
+WHERE (CAST(:taker AS TEXT) IS NULL OR a.taker = :taker)
+ORDER BY a.host, a.number, a.taker
+
+-- try_parcels_again --
+UPDATE log_parcels_aside SET again_at = :at
+
+-- forget_aside --
+DELETE FROM log_parcels_aside WHERE taker = :taker AND host = :host AND number = :number
+
+-- forget_asides_of --
+DELETE FROM log_parcels_aside WHERE host = :host AND number = :number
 
 -- forget_takers --
 DELETE FROM log_takers WHERE seen < :before

@@ -6,11 +6,12 @@ import re
 from datetime import timedelta
 
 from detent.project.durations import parse_duration
+from detent.project.kafka_settings import read_secrets, read_settings
 from detent.project.nodes import Value
 from detent.records.project import LabelSource
 
 QUERY, TOPIC = "sql:", "kafka:"
-_KEYS = ("source", "id", "request", "value", "at", "every", "connection", "servers", "group")
+_KEYS = ("source", "id", "request", "value", "at", "every", "connection", "servers", "group", "settings", "secrets")
 
 
 def read_labels(value: Value) -> tuple[LabelSource, ...]:
@@ -33,13 +34,15 @@ def _source(item: Value) -> LabelSource:
     field = "id" if "id" in section else "request"
     connection = section.read("connection", Value.text, None)
     servers, group = section.read("servers", Value.text, None), section.read("group", Value.text, None)
+    settings, secrets = section.read("settings", read_settings, ()), section.read("secrets", read_secrets, ())
     source = place.text()
     if source.startswith(TOPIC):
         _check_topic(place, source, reachable=connection is not None or servers is not None)
     else:
         _check_table(place, source, connection)
-        if servers is not None or group is not None:
-            raise place.error("only Kafka has `servers` and a `group`", "leave them out, or write `kafka:TOPIC`")
+        if servers is not None or group is not None or settings or secrets:
+            why = "only Kafka has `servers`, a `group`, `settings` and `secrets`"
+            raise place.error(why, "leave them out, or write `kafka:TOPIC`")
     name, value = section.need(field, "prediction_id").text(), section.read("value", Value.text, "label")
     at = section.read("at", Value.text, None)
     if len({name, value, at}) < 3:
@@ -54,6 +57,8 @@ def _source(item: Value) -> LabelSource:
         connection=connection,
         servers=servers,
         group=group,
+        settings=settings,
+        secrets=secrets,
     )
 
 

@@ -157,6 +157,8 @@ class LabelSource:
     connection: str | None = None  # name of the environment variable with a query's SQLAlchemy URL, or Kafka's settings
     servers: str | None = None  # of Kafka, "host:port,host:port"; None: they are among the settings
     group: str | None = None  # of Kafka: under which the offsets are kept; None: "detent-TOPIC"
+    settings: tuple[tuple[str, str], ...] = ()  # of Kafka, by librdkafka's names
+    secrets: tuple[tuple[str, str], ...] = ()  # of Kafka: librdkafka's name -> environment variable with the value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

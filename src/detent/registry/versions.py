@@ -74,10 +74,16 @@ def get(db: Reader, model: str, number: int) -> ModelVersion:
         last = (db.row(_SQL["last_number"], model=model) or {}).get("number")
         raise RefusedError(
             what=f"`{model}` has no version {number}",
-            why=f"versions 1 to {last} are registered" if last else "no version of it is registered yet",
+            why=_registered(last),
             fix="see `detent status` for the registered versions",
         )
     return ModelVersion(**row)
+
+
+def _registered(last: int | None) -> str:
+    if not last:
+        return "no version of it is registered yet"
+    return "only version 1 is registered" if last == 1 else f"versions 1 to {last} are registered"
 
 
 def find(db: Reader, model: str, digest: str) -> ModelVersion | None:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from detent.records.project import RolloutPlan
-from detent.records.rollout import Split
-from detent.rollout.measure import ALL, SHARES, harm_evidence
+from detent.records.rollout import FAILURES, SLOW, SLOWER, Split
+from detent.rollout.measure import ALL, SHARES, caps, harm_evidence
 from detent.statistics.eprocess import cap_evidence, safety_evidence
 
 MOST = 1e9  # requests; beyond it the answer is "never"
@@ -23,6 +23,12 @@ _HARMS = (
     ("twice the champion's failures", 2.0),
 )
 LEAST_RATE = 0.001  # the champion's share of failures that is assumed when none was seen
+ABOVE_P95 = 0.05  # share of answers that are above the champion's p95 when nothing has become slower
+_PROOFS = {
+    FAILURES: "proof of no more failures",
+    SLOW: "proof of no more slow answers",
+    SLOWER: "proof of being no slower",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,11 +49,13 @@ class StageForecast:
     weight: int
     minimum: timedelta | None  # until it may advance when all goes well; None: it never will
     harms: tuple[Needed, ...]
-    proof: Needed | None  # positive evidence, where the stage needs it
+    proofs: tuple[Needed, ...]  # positive evidence, one of each kind, where the stage needs it
 
 
 def forecast(plan: RolloutPlan, *, rate: float, failing: float) -> tuple[StageForecast, ...]:
-    """Return what each stage below all traffic can show.
+    """Return what each stage below all traffic can show, of a version that is as good as the champion where it counts.
+
+    No answer is taken to be beyond the limit of `slow`, and 5 % to be above the champion's p95: by definition.
 
     Args:
         plan: of a canary or a blue-green rollout.
@@ -59,24 +67,25 @@ def forecast(plan: RolloutPlan, *, rate: float, failing: float) -> tuple[StageFo
     for at, stage in enumerate(plan.stages[:-1]):
         last = at == len(plan.stages) - 2
         harms = tuple(_harm(plan, stage.weight, rate, share, *harm) for harm in _HARMS) if stage.weight else ()
-        proof = _proof(plan, stage.weight, rate, failing) if last else None
+        proofs = _proofs(plan, stage.weight, rate, failing) if last else ()
         stages.append(
             StageForecast(
                 name=stage.name,
                 weight=stage.weight,
-                minimum=_minimum(plan, stage.weight, rate, stage.lasts or plan.min_time, proof),
+                minimum=_minimum(plan, stage.weight, rate, stage.lasts or plan.min_time, proofs),
                 harms=harms,
-                proof=proof,
+                proofs=proofs,
             )
         )
     return tuple(stages)
 
 
-def _minimum(plan: RolloutPlan, weight: int, rate: float, least: timedelta, proof: Needed | None) -> timedelta | None:
+def _minimum(
+    plan: RolloutPlan, weight: int, rate: float, least: timedelta, proofs: tuple[Needed, ...]
+) -> timedelta | None:
     own = rate * (weight / ALL if weight else 1.0)
     seconds = max(least.total_seconds(), plan.min_requests / own if own else MOST)
-    if proof is not None:
-        seconds = max(seconds, proof.time.total_seconds() if proof.time else MOST)
+    seconds = max([seconds, *(proof.time.total_seconds() if proof.time else MOST for proof in proofs)])
     return None if seconds > plan.max_time.total_seconds() else timedelta(seconds=seconds)
 
 
@@ -91,17 +100,26 @@ def _harm(plan: RolloutPlan, weight: int, rate: float, share: float, what: str, 
     return _needed(plan, what, _first(reached), w, rate)
 
 
-def _proof(plan: RolloutPlan, weight: int, rate: float, failing: float) -> Needed:
+def _proofs(plan: RolloutPlan, weight: int, rate: float, failing: float) -> tuple[Needed, ...]:
+    """Return what each metric takes that will be judged; a shadow is judged by its failures alone."""
+    shares = {FAILURES: failing}
+    if weight:
+        shares |= {} if plan.slow is None else {SLOW: 0.0}
+        shares |= {} if plan.slower is None else {SLOWER: ABOVE_P95}
+    return tuple(_proof(plan, weight, rate, name, share) for name, share in shares.items())
+
+
+def _proof(plan: RolloutPlan, weight: int, rate: float, name: str, share: float) -> Needed:
     """Take the faster of ratio and cap for a candidate that is as good as the champion."""
     w, level = (weight / ALL if weight else 1.0), 1 / plan.proof.alpha
 
     def reached(requests: float) -> bool:
-        capped = _expected_cap(failing, requests * w, plan.proof.failures)
+        capped = _expected_cap(share, requests * w, caps(plan.proof)[name])
         if capped >= level or not weight:
             return capped >= level
-        return safety_evidence([_expected(w, requests, (failing, failing))], ratio=plan.proof.ratio) >= level
+        return safety_evidence([_expected(w, requests, (share, share))], ratio=plan.proof.ratio) >= level
 
-    return _needed(plan, "shown to be no worse", _first(reached), w, rate)
+    return _needed(plan, _PROOFS[name], _first(reached), w, rate)
 
 
 def _needed(plan: RolloutPlan, what: str, requests: float | None, weight: float, rate: float) -> Needed:

@@ -104,7 +104,7 @@ def open_rollout(tx: Transaction, opening: Opening, *, actor: str, now: datetime
         stage_since=iso(now),
         started_at=iso(now),
         state=RUNNING,
-        reason=f"Version {candidate} starts its way to all traffic.",
+        reason=_opened(candidate, opening.arms),
         kind=opening.kind,
         arms=opening.arms,
         slow=opening.slow,
@@ -113,6 +113,13 @@ def open_rollout(tx: Transaction, opening: Opening, *, actor: str, now: datetime
     tx.execute(_SQL["open_rollout"], **{**asdict(rollout), "arms": _arms_as_json(rollout.arms)})
     _tell(tx, rollout, "rollout.opened", {"champion": champion, "kind": rollout.kind}, actor, now)
     return rollout
+
+
+def _opened(candidate: int, arms: tuple[Arm, ...]) -> str:
+    if not arms:
+        return f"Version {candidate} starts its way to all traffic."
+    numbers = [str(arm.version) for arm in arms]
+    return f"Versions {', '.join(numbers[:-1])} and {numbers[-1]} share the traffic, to be compared."
 
 
 def apply_step(

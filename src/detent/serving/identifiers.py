@@ -21,11 +21,7 @@ from detent.errors import Place, StoreError
 
 _BLOCK = 8  # ids that share a hash
 _MAC_DIGITS = 12  # of each
-# By the last digit of a block's first counter: those of its counters and where their digits of the hash begin, the last
-# one first.
-_SPOTS = {
-    first: [(f"{int(first, 16) + place:x}", place * _MAC_DIGITS) for place in reversed(range(_BLOCK))] for first in "08"
-}
+_LASTS = {"0": "01234567", "8": "89abcdef"}  # last digits of a block's counters, by that of the first one
 _HEAD_DIGITS = 20  # before the counter
 _SHAPE = re.compile(r"[0-9a-f]{40}")
 _PROBABILITY, _CLASSES = 1, 2
@@ -39,11 +35,11 @@ class PredictionIds:
     def __init__(self, key: bytes, *, slot: int, start: int) -> None:
         self._mac = blake2b(key=key, digest_size=_BLOCK * _MAC_DIGITS // 2)
         self._owner = f"{slot % 256:02x}", f"{start % 65_536:04x}"
-        self._counter = 0
         self._now: datetime | None = None
         self._flags = -1
         self._head = ""  # of ids at `_now`: all before the counter
-        self._tails: list[str] = []  # of the ids that are left of a block, the next one last
+        self._first, self._place = -_BLOCK, _BLOCK  # of the block: its first counter, and how many of it are used
+        self._stem = self._lasts = self._macs = ""  # of its ids: all before the last digit of the counter, and the rest
 
     def mint(self, now: datetime, count: int, *, probability: bool, classes: bool = False) -> list[str]:
         """Return `count` new ids for predictions made at `now`.
@@ -53,15 +49,9 @@ class PredictionIds:
         flags = _PROBABILITY if probability else _CLASSES if classes else 0
         if now is not self._now or flags != self._flags:  # all requests of one turn of the event loop have the same
             self._begin(now, flags)
-        head, tails = self._head, self._tails
-        if count == 1 and tails:
-            return [head + tails.pop()]
-        ids = []
-        for _ in range(count):
-            if not tails:
-                tails += self._block()
-            ids.append(head + tails.pop())
-        return ids
+        if count == 1:
+            return [self._next()]
+        return [self._next() for _ in range(count)]
 
     def genuine(self, text: str) -> bool:
         """Tell whether some worker of this installation gave out the id."""
@@ -73,26 +63,29 @@ class PredictionIds:
         return hmac.compare_digest(macs[place * _MAC_DIGITS :][:_MAC_DIGITS], text[-_MAC_DIGITS:])
 
     def _begin(self, now: datetime, flags: int) -> None:
-        """Make ids of another moment or kind from now on. Within the same millisecond a block is used up first."""
+        """Make ids of another moment or kind from now on; the counter goes on where it is."""
         self._now, self._flags = now, flags
         slot, start = self._owner
         milliseconds = int(now.timestamp() * 1000) & 0xFFFFFFFFFFFF
         head = f"{milliseconds:012x}{slot}{flags:02x}{start}"
         if head != self._head:
             self._head = head
-            self._counter -= len(self._tails)
-            self._tails.clear()
+            if self._place < _BLOCK:
+                self._hash_block()
 
-    def _block(self) -> list[str]:
-        """Return the rest of the block that the counter is in: counters and what follows them, the first one last."""
-        counter = self._counter & 0xFFFFFFFF
-        place = counter % _BLOCK
-        self._counter = counter + _BLOCK - place
-        digits = f"{counter - place:08x}"
-        macs = self._hashed(bytes.fromhex(self._head + digits))
-        stem = digits[:-1]
-        spots = _SPOTS[digits[-1]]
-        return [stem + last + macs[at : at + _MAC_DIGITS] for last, at in spots[: _BLOCK - place]]
+    def _next(self) -> str:
+        place = self._place
+        if place == _BLOCK:
+            self._first, place = (self._first + _BLOCK) & 0xFFFFFFFF, 0
+            self._hash_block()
+        self._place = place + 1
+        at = place * _MAC_DIGITS
+        return self._stem + self._lasts[place] + self._macs[at : at + _MAC_DIGITS]
+
+    def _hash_block(self) -> None:
+        digits = f"{self._head}{self._first:08x}"
+        self._macs = self._hashed(bytes.fromhex(digits))
+        self._stem, self._lasts = digits[:-1], _LASTS[digits[-1]]
 
     def _hashed(self, body: bytes) -> str:
         """Return the last digits of the ids of a block, one after the other."""

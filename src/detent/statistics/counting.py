@@ -6,6 +6,7 @@ Sums are integers too: float sums depend on the order of rows, so they could not
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,16 @@ Novel = tuple[int, str]  # hash of a level that was never seen at training, and 
 CHUNK = 8192  # rows that are counted at once: their sums stay exact in a float
 NAMED = 10  # new levels that are kept by name: those of smallest hash, so the choice does not depend on the order
 SHOWN = 200  # characters of such a level
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """Rows as a tally of some layout reads them."""
+
+    size: int
+    inputs: Sequence[Numbers]  # a column per numeric input
+    texts: Mapping[int, Sequence[Any]]  # by the place of the axis
+    scores: Numbers | None
 
 
 class Tally:
@@ -66,16 +77,32 @@ class Tally:
         Raises:
             DetentError: a column is missing, or columns differ in length.
         """
-        rows = _length(self.layout, columns, score)
+        rows = self.read(columns, score)
+        self.add_rows(rows, 0, rows.size)
+
+    def read(self, columns: Mapping[str, Column], score: Column | None = None) -> Rows:
+        """Read rows that come as columns, for `add_rows`: once, however many spans of them are counted.
+
+        Raises:
+            DetentError: a column is missing, or columns differ in length.
+        """
+        size = _length(self.layout, columns, score)
         names = [axis.name for axis in self.layout.axes[:-1]]
-        read = [numbers(columns[names[n]]) for n in self._numeric]
-        texts = {n: plain(columns[names[n]]) for n in self._levels}
-        scores = None if score is None else numbers(score)
-        for start in range(0, rows, CHUNK):
-            part = slice(start, start + CHUNK)
-            block = stacked([one.part(part) for one in read], min(CHUNK, rows - start))
-            levels = {n: table.places(texts[n][part]) for n, table in self._levels.items()}
-            self._count(block, levels, None if scores is None else stacked([scores.part(part)], block.values.shape[1]))
+        return Rows(
+            size=size,
+            inputs=[numbers(columns[names[n]]) for n in self._numeric],
+            texts={n: plain(columns[names[n]]) for n in self._levels},
+            scores=None if score is None else numbers(score),
+        )
+
+    def add_rows(self, rows: Rows, start: int, end: int) -> None:
+        """Count the rows from `start` up to, not including, `end`."""
+        for first in range(start, end, CHUNK):
+            part = slice(first, min(first + CHUNK, end))
+            block = stacked([one.part(part) for one in rows.inputs], part.stop - first)
+            levels = {n: table.places(rows.texts[n][part]) for n, table in self._levels.items()}
+            scores = None if rows.scores is None else stacked([rows.scores.part(part)], block.values.shape[1])
+            self._count(block, levels, scores)
 
     def add_packed(self, packed: Sequence[bytes], scores: Sequence[float | None]) -> None:
         """Count rows that `pack` packed; at most 8,192 at once."""

@@ -22,9 +22,14 @@ def hour_of(moment: datetime) -> datetime:
 
 def day_to_bytes(hours: Mapping[datetime, Granule]) -> bytes:
     """Return granules, by the beginning of their hour, in one form."""
-    packed = {hour: to_bytes(granule) for hour, granule in sorted(hours.items())}
-    head = canonical([(hour.isoformat(), len(data)) for hour, data in packed.items()])
-    return _MAGIC + struct.pack("<I", len(head)) + head + b"".join(packed.values())
+    return day_of({hour: to_bytes(granule) for hour, granule in hours.items()})
+
+
+def day_of(hours: Mapping[datetime, bytes]) -> bytes:
+    """Return the same of granules that `to_bytes` has turned into bytes before."""
+    packed = sorted(hours.items())
+    head = canonical([(hour.isoformat(), len(data)) for hour, data in packed])
+    return _MAGIC + struct.pack("<I", len(head)) + head + b"".join(data for _, data in packed)
 
 
 def day_from_bytes(data: bytes) -> dict[datetime, Granule]:

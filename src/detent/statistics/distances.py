@@ -21,6 +21,7 @@ LEAST_EXPECTED = 5.0
 RARE_SHARE = 0.002
 # A p-value above this is no evidence at any level that is used.
 DOUBTLESS = 0.2
+_MANY_ROWS, _TAIL = 2_000, 2.2  # of the largest gap: from here on, and from `rows * gap^2`, its tail has a formula
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,10 +72,22 @@ def ks_from_counts(expected_counts: ArrayLike, counts: ArrayLike) -> Comparison:
     if n == 0 or m == 0:
         return Comparison(statistic=0.0, p_value=1.0)
     gap = float(np.max(np.abs(np.cumsum(reference) / n - np.cumsum(current) / m)))
-    rows = max(1.0, round(n * m / (n + m)))
-    # The limit law is never below the finite one and a thousand times as fast: enough to see that nothing is there.
+    return Comparison(statistic=gap, p_value=_ks_p_value(gap, max(1.0, round(n * m / (n + m)))))
+
+
+def _ks_p_value(gap: float, rows: float) -> float:
+    """Return the chance of such a gap or a larger one between a law and so many rows from it.
+
+    The limit law is never below the finite one and a thousand times as fast: enough to see that nothing is there. The
+    exact law takes a step per row; for many rows a formula stands for its tail (Maag and Dicaire 1971, doubled), which
+    is too large by 0.13 % at 2,000 rows and p = 0.005, and by less with more rows.
+    """
     limit = float(kolmogorov(gap * np.sqrt(rows)))
-    return Comparison(statistic=gap, p_value=limit if limit > DOUBTLESS else float(stats.kstwo.sf(gap, rows)))
+    if limit > DOUBTLESS:
+        return limit
+    if rows >= _MANY_ROWS and rows * gap * gap >= _TAIL:
+        return float(2 * np.exp(-((6 * rows * gap + 1) ** 2) / (18 * rows)))
+    return float(stats.kstwo.sf(gap, rows))
 
 
 def chi2_homogeneity(expected_counts: ArrayLike, counts: ArrayLike, *, least: float = LEAST_EXPECTED) -> Comparison:

@@ -19,6 +19,7 @@ from detent.statistics.block import Ints
 from detent.statistics.cbpe import Outlook
 from detent.statistics.granules import Granule, cells_of
 from detent.statistics.intervals import Interval
+from detent.statistics.jackknife import jackknife
 from detent.statistics.layout import Layout
 from detent.statistics.reference import LossModel
 
@@ -87,9 +88,9 @@ def outlook(layout: Layout, window: Granule, model: LossModel, *, confidence: fl
         varied += float(shares @ (adds * adds)) - here * here
     chance = model.spread * max(0.0, varied) / max(1, window.rows)
     reach = float(stdtrit(max(1, len(fits) - 1), (1.0 + confidence) / 2.0))
-    now = _interval(model, moved, sqrt(chance + _jackknife(fits + np.asarray(model.left_out))), reach)
+    now = _interval(model, moved, sqrt(chance + jackknife(fits + np.asarray(model.left_out))), reach)
     then = _metric(model, model.base)
-    gap = _interval(model, moved, sqrt(chance + _jackknife(fits)), reach)
+    gap = _interval(model, moved, sqrt(chance + jackknife(fits)), reach)
     worse = Interval(value=gap.value - then, low=gap.low - then, high=gap.high - then, sd=gap.sd)
     return Outlook(now=now, then=then, worse=worse)
 
@@ -115,8 +116,3 @@ def _interval(model: LossModel, moved: float, sd: float, reach: float) -> Interv
 
 def _metric(model: LossModel, mean: float) -> float:
     return sqrt(max(0.0, mean)) if model.metric == "rmse" else max(0.0, mean)
-
-
-def _jackknife(values: Floats) -> float:
-    """Return the variance of an estimate from those without each part (Shao and Tu 1995, 2.3)."""
-    return float((len(values) - 1) / len(values) * ((values - values.mean()) ** 2).sum()) if len(values) else 0.0

@@ -49,6 +49,9 @@ class Layout:
     breakpoints: tuple[float, ...] = ()  # of the calibrator; all are edges of the scores' axis
     positive: float | None = None  # scores from here on predict class 1: no bin lies on both sides; None: no classes
     digest: str = field(init=False, compare=False, repr=False)  # the layout's name wherever counts are stored
+    # Made when asked for.
+    _coarse: list[Layout] = field(init=False, compare=False, repr=False, default_factory=list)
+    _found: dict[str, tuple[Axis, slice, slice]] = field(init=False, compare=False, repr=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "digest", digest_of(to_plain(self)))
@@ -65,7 +68,8 @@ class Layout:
 
     def axis(self, name: str) -> Axis | None:
         """Return the axis of a column, or None when it is not counted."""
-        return next((axis for axis in self.axes if axis.name == name), None)
+        found = self._columns().get(name)
+        return None if found is None else found[0]
 
     def place(self, name: str) -> slice:
         """Return where the cells of a column lie.
@@ -73,22 +77,33 @@ class Layout:
         Raises:
             DetentError: the column is not counted.
         """
-        start = 0
-        for axis in self.axes:
-            if axis.name == name:
-                return slice(start, start + axis.cells)
-            start += axis.cells
-        raise _unknown(name, [axis.name for axis in self.axes])
+        return self._column(name)[1]
 
     def sum_place(self, name: str) -> slice:
-        """Return where the sums of a column lie: one per bin for the scores, one for any other, none for levels."""
-        start = 0
-        for axis in self.axes:
-            size = sums_of(axis)
-            if axis.name == name:
-                return slice(start, start + size)
-            start += size
-        raise _unknown(name, [axis.name for axis in self.axes])
+        """Return where the sums of a column lie: one per bin for the scores, one for any other, none for levels.
+
+        Raises:
+            DetentError: the column is not counted.
+        """
+        return self._column(name)[2]
+
+    def _column(self, name: str) -> tuple[Axis, slice, slice]:
+        found = self._columns().get(name)
+        if found is None:
+            raise _unknown(name, [axis.name for axis in self.axes])
+        return found
+
+    def _columns(self) -> dict[str, tuple[Axis, slice, slice]]:
+        """Return each column's axis and where its cells and its sums lie; of two of one name, the first."""
+        if not self._found:
+            cell = place = 0
+            found: dict[str, tuple[Axis, slice, slice]] = {}
+            for axis in self.axes:
+                width, size = axis.cells, sums_of(axis)
+                found.setdefault(axis.name, (axis, slice(cell, cell + width), slice(place, place + size)))
+                cell, place = cell + width, place + size
+            self._found.update(found)  # at once: another thread sees all of it or nothing
+        return self._found
 
     @property
     def sums(self) -> int:
@@ -108,8 +123,10 @@ class Layout:
 
     def coarse(self) -> Layout:
         """Return the layout with about 20 bins per number and without slices: for seasons and for profiles."""
-        axes = tuple(replace(axis, edges=axis.coarse) for axis in self.axes)
-        return replace(self, axes=axes, slices=(), breakpoints=(), positive=None)
+        if not self._coarse:
+            axes = tuple(replace(axis, edges=axis.coarse) for axis in self.axes)
+            self._coarse.append(replace(self, axes=axes, slices=(), breakpoints=(), positive=None))
+        return self._coarse[0]
 
 
 def layout_of(

@@ -10,7 +10,8 @@ which needs two classes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,8 @@ from detent.statistics.metrics_binary import roc_auc
 TOP = (2, 3, 5)
 # Log loss of a true class with probability 0 is infinite; scikit-learn clips at the float64 resolution too.
 _CLIP = float(np.finfo(np.float64).eps)
+Counted = Callable[[Floats, Floats, Floats], Floats]
+"""Right answers, labels and answers of each class, all (tables, k) -> one value per table; NaN: not defined."""
 
 
 def told(score: NDArray) -> NDArray[np.intp]:
@@ -52,6 +55,21 @@ def distance(y: NDArray, score: NDArray) -> Floats:
     return np.sqrt(np.clip(squared_distance(np.asarray(y, dtype=np.float64), score) / 2.0, 0.0, 1.0))
 
 
+def if_true(score: Floats) -> Mapping[str, Floats]:
+    """Return by metric what each row would add to its mean, were each class the true one: (rows, k).
+
+    They are all metrics that are means over rows and may be other than right or wrong answers.
+    """
+    squares = (score**2).sum(axis=1, keepdims=True)
+    order, rank = np.argsort(-score, axis=1, kind="stable"), np.empty(score.shape)
+    np.put_along_axis(rank, order, np.arange(score.shape[1], dtype=np.float64)[None, :], axis=1)
+    return {
+        "log_loss": -np.log(np.clip(score, _CLIP, 1.0)),
+        "brier": squares - 2.0 * score + 1.0,
+        **{f"top_{top}": (rank < top).astype(np.float64) for top in TOP},
+    }
+
+
 def _one_hot(codes: NDArray[np.intp], k: int) -> Floats:
     found = np.zeros((len(codes), k))
     found[np.arange(len(codes)), codes] = 1.0
@@ -77,7 +95,7 @@ def _among(top: int) -> Callable[[Floats, Floats], Floats]:
     return hit
 
 
-def _of_counts(value: Callable[[Floats, Floats, Floats], Floats]) -> Prepare:
+def _of_counts(value: Counted) -> Prepare:
     """Return the metric that is a function of three tables (resamples, k): right answers, labels and answers."""
 
     def prepare(y: Floats, score: Floats) -> Resampler:
@@ -117,8 +135,20 @@ def _recall_macro(hits: Floats, labels: Floats, _answers: Floats) -> Floats:
 def _mcc(hits: Floats, labels: Floats, answers: Floats) -> Floats:
     """Correlation of answers and labels (Gorodkin 2004); 0 when all answers, or all labels, are one class."""
     rows = labels.sum(axis=1)
-    scale = np.sqrt((rows**2 - (answers**2).sum(axis=1)) * (rows**2 - (labels**2).sum(axis=1)))
+    free = [np.maximum(0.0, rows**2 - (one**2).sum(axis=1)) for one in (answers, labels)]  # rounding may go below 0
+    scale = np.sqrt(free[0] * free[1])
     return _share(hits.sum(axis=1) * rows - (labels * answers).sum(axis=1), scale)
+
+
+OF_COUNTS: Mapping[str, Counted] = MappingProxyType(
+    {
+        "f1_macro": _f1_macro,
+        "f1_weighted": _f1_weighted,
+        "precision_macro": _precision_macro,
+        "recall_macro": _recall_macro,
+        "mcc": _mcc,
+    }
+)
 
 
 def _roc_auc_ovr(y: Floats, score: Floats) -> Resampler:
@@ -156,11 +186,7 @@ def _rate(name: str, hits: Callable[[Floats, Floats], Floats]) -> Metric:
 METRICS = (
     _rate("accuracy", _correct),
     *(_rate(f"top_{top}", _among(top)) for top in TOP),
-    _higher("f1_macro", _of_counts(_f1_macro)),
-    _higher("f1_weighted", _of_counts(_f1_weighted)),
-    _higher("precision_macro", _of_counts(_precision_macro)),
-    _higher("recall_macro", _of_counts(_recall_macro)),
-    _higher("mcc", _of_counts(_mcc)),
+    *(_higher(name, _of_counts(value)) for name, value in OF_COUNTS.items()),
     _higher("roc_auc_ovr", _roc_auc_ovr),
     Metric(name="log_loss", task=CLASSES, higher_is_better=False, prepare=mean_of(_log_loss)),
     Metric(name="brier", task=CLASSES, higher_is_better=False, prepare=mean_of(squared_distance)),

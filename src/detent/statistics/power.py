@@ -44,11 +44,13 @@ def _is_number(column: pl.Series) -> bool:
 
 def _levels(column: pl.Series) -> NDArray[np.int64]:
     """Return the rank of each row's value among the distinct values, from 1; null and NaN are 0."""
+    value = pl.first()
     if column.dtype.is_float():
-        column = column.fill_nan(None)
+        value = value.fill_nan(None)
     elif not _is_number(column):
-        column = column.cast(pl.String)
-    return column.rank("dense").fill_null(0).cast(pl.Int64).to_numpy()
+        value = value.cast(pl.String)
+    ranks = column.to_frame().select(value.rank("dense").fill_null(0).cast(pl.Int64))
+    return ranks.to_series().to_numpy()
 
 
 def _binned(levels: NDArray[np.int64]) -> NDArray[np.int64]:

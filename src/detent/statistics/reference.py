@@ -14,6 +14,7 @@ from detent.errors import TamperedError
 from detent.records.profile import ColumnProfile, Profile
 from detent.statistics import layout as layouts
 from detent.statistics.axes import NULL, OUTPUT, Axis, Floats
+from detent.statistics.chances import Chances
 from detent.statistics.granules import Granule
 from detent.statistics.granules import from_bytes as granule_from_bytes
 from detent.statistics.granules import to_bytes as granule_to_bytes
@@ -99,6 +100,7 @@ class Reference:
     quality: tuple[Quality, ...] = ()
     extra: tuple[tuple[str, str], ...] = ()  # (name, JSON) of what others keep beside it
     losses: tuple[LossModel, ...] = ()  # of a model that gives a value: its metrics without labels
+    chances: Chances | None = None  # of a model of several classes: the same
 
     def inflation_of(self, column: str) -> float:
         """Return by what counts of a column are divided before any test; 1 when nothing is known."""
@@ -157,9 +159,11 @@ class _Head(msgspec.Struct):
     quality: tuple[Quality, ...]
     extra: tuple[tuple[str, str], ...]
     losses: tuple[LossModel, ...] = ()
+    chances: Chances | None = None
 
 
-_LATER = ("losses",)  # came after the first form: left out when empty, so that earlier references keep their bytes
+# Came after the first form: left out when empty, so that earlier references keep their bytes.
+_LATER = ("losses", "chances")
 
 
 def from_bytes(data: bytes) -> Reference:
@@ -185,6 +189,7 @@ def from_bytes(data: bytes) -> Reference:
         quality=head.quality,
         extra=head.extra,
         losses=head.losses,
+        chances=head.chances,
     )
 
 

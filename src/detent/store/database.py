@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol, TypeVar
 
 from detent.errors import BusyError, DetentError, Place, StoreError
 from detent.store.atomic import unwritable
@@ -20,6 +20,7 @@ from detent.store.mounts import TABLE, require_local
 from detent.store.refusals import shown
 
 Row = dict[str, Any]
+T = TypeVar("T")
 
 
 class Reader(Protocol):
@@ -98,13 +99,16 @@ class SqliteDatabase:
         except OSError as error:
             raise unwritable(path, error) from error
         with self._explained():
-            self._connection = sqlite3.connect(path, timeout=timeout, isolation_level=None, check_same_thread=False)
-            self._connection.row_factory = sqlite3.Row
-            _use_wal(self._connection, timeout)
-            for pragma in ("synchronous = NORMAL", "foreign_keys = ON"):
-                self._connection.execute(f"PRAGMA {pragma}")
+            self._connection = self._connected(path, timeout)
         self._place = path.absolute()  # a process may go to another folder
         self._file = _file(self._place)
+
+    def _connected(self, path: Path, timeout: float) -> sqlite3.Connection:
+        connection = sqlite3.connect(path, timeout=timeout, isolation_level=None, check_same_thread=False)
+        _use_wal(connection, timeout)
+        for pragma in ("synchronous = NORMAL", "foreign_keys = ON"):
+            connection.execute(f"PRAGMA {pragma}")
+        return connection
 
     @property
     def path(self) -> Path:
@@ -148,10 +152,13 @@ class SqliteDatabase:
 
     def execute(self, sql: str, **values: Any) -> int:
         """Run a statement inside the open transaction."""
-        with self._lock, self._explained():
+        with self._lock:
             if not self._connection.in_transaction:
                 raise RuntimeError("execute() outside a transaction")
-            return self._connection.execute(sql, values).rowcount
+            try:
+                return self._connection.execute(sql, values).rowcount
+            except sqlite3.DatabaseError as error:
+                self._refuse(error)
 
     def after_commit(self, name: str, action: Callable[[], None]) -> None:
         """Remember an action for the end of the open transaction."""
@@ -175,14 +182,25 @@ class SqliteDatabase:
 
     def rows(self, sql: str, **values: Any) -> list[Row]:
         """Return every row of a query as dictionaries."""
-        with self._lock, self._explained():
-            return [dict(row) for row in self._connection.execute(sql, values).fetchall()]
+        cursor, found = self._fetched(sql, values, sqlite3.Cursor.fetchall)
+        names = [column[0] for column in cursor.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in found]
 
     def row(self, sql: str, **values: Any) -> Row | None:
         """Return the first row of a query, or None."""
-        with self._lock, self._explained():
-            found = self._connection.execute(sql, values).fetchone()
-            return None if found is None else dict(found)
+        cursor, found = self._fetched(sql, values, sqlite3.Cursor.fetchone)
+        return (
+            None if found is None else {column[0]: one for column, one in zip(cursor.description, found, strict=True)}
+        )
+
+    def _fetched(self, sql: str, values: Row, fetch: Callable[[sqlite3.Cursor], T]) -> tuple[sqlite3.Cursor, T]:
+        """Run a query; its cursor tells the names of the columns."""
+        with self._lock:  # no context manager for the faults: a look of the controller asks hundreds of times
+            try:
+                cursor = self._connection.execute(sql, values)
+                return cursor, fetch(cursor)
+            except sqlite3.DatabaseError as error:
+                self._refuse(error)
 
     def close(self) -> None:
         """Close the file."""
@@ -194,10 +212,14 @@ class SqliteDatabase:
         """Turn the faults of SQLite, and of the disk, into errors that say what to do."""
         try:
             yield
-        except sqlite3.IntegrityError:
-            raise
         except sqlite3.DatabaseError as error:
-            raise _explain(error, self._path, self._timeout if wait is None else wait) from error
+            self._refuse(error, wait)
+
+    def _refuse(self, error: sqlite3.DatabaseError, wait: float | None = None) -> NoReturn:
+        """Say what to do about a fault; what breaks a constraint is a matter of who asked."""
+        if isinstance(error, sqlite3.IntegrityError):
+            raise error
+        raise _explain(error, self._path, self._timeout if wait is None else wait) from error
 
 
 class _Pauses:

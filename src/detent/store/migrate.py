@@ -8,7 +8,7 @@ from pathlib import Path
 
 from detent.errors import Place, StoreError
 from detent.store.canonical import digest
-from detent.store.database import Database, Transaction
+from detent.store.database import Database, Reader, Transaction
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS migrations (
@@ -31,15 +31,27 @@ def migrate(db: Database, packages: Sequence[str]) -> int:
         return sum(_migrate_room(tx, package, done) for package in packages)
 
 
-def _migrate_room(tx: Transaction, package: str, done: dict[tuple[str, str], str]) -> int:
-    room = package.rpartition(".")[2]
+def is_current(reader: Reader, packages: Sequence[str]) -> bool:
+    """Tell whether every package's schema changes have been applied."""
+    if reader.row("SELECT name FROM sqlite_master WHERE name = 'migrations'") is None:
+        return False
+    done = {(row["room"], row["name"]) for row in reader.rows("SELECT room, name FROM migrations")}
+    return all((package.rpartition(".")[2], file.name) in done for package in packages for file in _files(package))
+
+
+def _files(package: str) -> list[Path]:
     # Found, not imported: a room's code may need libraries that take longer to load than all migrations to apply.
     spec = find_spec(package)
     assert spec is not None
     assert spec.origin is not None
     files = sorted((Path(spec.origin).parent / "schema").iterdir(), key=lambda file: file.name)
+    return [file for file in files if file.name.endswith(".sql")]
+
+
+def _migrate_room(tx: Transaction, package: str, done: dict[tuple[str, str], str]) -> int:
+    room = package.rpartition(".")[2]
     applied = 0
-    for file in (file for file in files if file.name.endswith(".sql")):
+    for file in _files(package):
         text = file.read_text(encoding="utf-8")
         known = done.get((room, file.name))
         if known is None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from detent.loop.conclude import Conclusion, conclude
-from detent.loop.simulate import simulate, simulation
+from detent.loop.simulated.conclude import Conclusion, conclude
+from detent.loop.simulated.simulate import simulate, simulation
 
 LEFT_OUT = shutil.ignore_patterns(".detent", "report", "__pycache__", ".git", ".venv", ".pytest_cache")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import lru_cache
 
 from croniter import croniter
 
@@ -14,8 +15,14 @@ def due(plan: TriggerPlan, state: TriggerState, now: datetime) -> datetime | Non
     """Return the first time of the schedule in (last check, now]; None when there is none."""
     if plan.cron is None or state.last_cron_check is None or state.last_cron_check >= now:
         return None
-    fires = croniter(plan.cron, state.last_cron_check).get_next(datetime)
+    fires = _next(plan.cron, state.last_cron_check)
     return fires if fires <= now else None
+
+
+@lru_cache(maxsize=32)
+def _next(cron: str, after: datetime) -> datetime:
+    """Return the first time of a line after a moment; it is asked for at every look, and changes seldom."""
+    return croniter(cron, after).get_next(datetime)
 
 
 def checked(plan: TriggerPlan, state: TriggerState, now: datetime, *, trains: bool) -> datetime | None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from detent.bundle.files import MAX_FILE_BYTES
 from detent.bundle.onnx_file import inspect_model
-from detent.bundle.onnx_inputs import BLOCK, with_one_block
+from detent.bundle.onnx_inputs import BLOCK, of_columns, with_one_block
 from detent.bundle.predictors.columns import table_of
 from detent.bundle.protocol import PredictionError
 from detent.errors import DataError, Place, RefusedError
@@ -57,18 +57,12 @@ class OnnxPredictor:
         options.log_severity_level = 4  # a model that raises is reported as an error, not on stderr
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.add_session_config_entry("session.inter_op.allow_spinning", "0")
-        session = _session(model, options)
         self.signature = signature
         self._numbers = [field.name for field in signature.inputs if field.kind != STRING]
         self._strings = [field for field in signature.inputs if field.kind == STRING]
-        whole = block_input(session, signature)
+        session, whole = self._opened(model, options)
         self._block = whole.name if whole is not None else BLOCK if len(self._numbers) > 1 else ""
         self._dtype = _FLOATS[whole.type] if whole is not None else np.float32
-        if whole is None:
-            _check_inputs(session, signature)
-            if self._block:
-                # What was checked is the model as it was judged; what runs takes its numbers in one tensor.
-                session = _session(with_one_block(model, self._numbers), options)
         output = _score_output(session)
         self._outputs = [output.name]
         self._two_columns = len(output.shape) == 2 and output.shape[1] == 2 and signature.output == "probability"
@@ -87,6 +81,22 @@ class OnnxPredictor:
         if path.stat().st_size > MAX_FILE_BYTES:
             raise _unloadable(f"it has more than {MAX_FILE_BYTES:,} bytes")
         return cls(path.read_bytes(), signature)
+
+    def _opened(
+        self, model: bytes, options: onnxruntime.SessionOptions
+    ) -> tuple[onnxruntime.InferenceSession, onnxruntime.NodeArg | None]:
+        """Return what runs, with its numbers in one tensor, and that tensor where the graph has it of its own."""
+        blocked = of_columns(model, self._numbers, [field.name for field in self._strings])
+        if blocked is not None:  # as our own exports are: a second session would only say so once more
+            return _session(blocked, options), None
+        session = _session(model, options)
+        whole = block_input(session, self.signature)
+        if whole is None:
+            _check_inputs(session, self.signature)
+            if len(self._numbers) > 1:
+                # What was checked is the model as it was judged; what runs takes its numbers in one tensor.
+                session = _session(with_one_block(model, self._numbers), options)
+        return session, whole
 
     def predict(self, columns: Mapping[str, Sequence[object]]) -> NDArray[np.float64]:
         """Return one score per row; see `Predictor.predict`."""

@@ -36,6 +36,9 @@ def main(pipe: int, lifeline: int) -> None:
             question = msgspec.msgpack.decode(payload, type=Question)
             try:
                 answer = Answer(scores=model(question))
+            except MemoryError as error:  # what fills it may never be given back: only a new process is sure to answer
+                send(line, Answer(error=_told(error), full=True))
+                return
             except BaseException as error:  # noqa: BLE001  (as above)
                 answer = Answer(error=_told(error))
             send(line, answer)

@@ -36,6 +36,7 @@ class Answer(msgspec.Struct, frozen=True):
     scores: bytes = b""  # float64 in the machine's order
     error: str = ""
     limits: tuple[str, ...] = ()  # what could not be forbidden
+    full: bool = False  # it has no memory left, and ends
 
 
 def send(pipe: socket.socket, message: object) -> None:

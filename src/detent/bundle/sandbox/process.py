@@ -62,8 +62,8 @@ class Sandbox:
         """Return the bytes of the scores.
 
         Raises:
-            PredictionError: the model raised, did not answer within the deadline, or its process died; a new process
-                is started in the last two cases.
+            PredictionError: the model raised, did not answer within the deadline, had no memory left, or its process
+                died; a new process is started in the last three cases.
         """
         if not self._lock.acquire(timeout=self._deadline):
             raise raised(f"its process was busy for {self._deadline:g} s")
@@ -88,6 +88,10 @@ class Sandbox:
             raise raised(f"no answer within {self._deadline:g} s; its process was killed and restarted") from error
         except (OSError, ValueError) as error:
             raise self._died(child, error) from error
+        if answer.full:
+            self._restart(child)
+            megabytes = f"{self._start.memory >> 20:,} MB of `trust.memory_mb`"
+            raise raised(f"it needs more than the {megabytes} ({answer.error}); its process was ended and restarted")
         if answer.error:
             raise raised(answer.error)
         if len(answer.scores) != 8 * question.rows:

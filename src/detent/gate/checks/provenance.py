@@ -25,5 +25,8 @@ class Provenance:
             return concluded(check, INCONCLUSIVE, why, rows=evidence.rows)
         if evidence.provenance:
             return concluded(check, REJECT, evidence.provenance[0], rows=evidence.rows)
-        told = "training rows, evaluation rows, labels and features are those of the project's data"
+        told = (
+            "evaluation rows, labels and features are those of the project's data, and the model was fitted on the "
+            "rows that were declared"
+        )
         return concluded(check, PASS, told, rows=evidence.rows)

@@ -6,15 +6,17 @@ bundle, the verdict, the ledger and the prices whenever somebody asks.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from detent.bundle.codec import manifest_from_json, profile_from_json, signature_from_json
 from detent.errors import StoreError
 from detent.gate import store as verdicts
+from detent.gate.numbers import YES_OR_NO
 from detent.gate.wording import limit, quantity
+from detent.loop.champion import bundle_folder
 from detent.loop.cost import run_cost
-from detent.loop.judge import bundle_folder
 from detent.loop.report.story import sentence
 from detent.loop.workspace import Workspace
 from detent.monitor import store as monitor
@@ -25,6 +27,7 @@ from detent.records.version import ModelVersion
 from detent.registry import versions
 from detent.store import ledger
 
+_TAG = re.compile(r"<(?=[A-Za-z/!?])")
 WORST = 5  # slices that are shown for each check
 MOVES = ("rollout.opened", "rollout.promoted", "rollout.rolled_back", "rollout.called_back")
 
@@ -115,7 +118,7 @@ def _result(result: CheckResult) -> tuple[str, ...]:
     if result.low is not None and result.high is not None:
         bounds = f"{quantity(result.kind, result.low)} to {quantity(result.kind, result.high)}"
     value = "" if result.value is None else quantity(result.kind, result.value)
-    asked = "" if result.threshold is None else limit(result.kind, result.threshold)
+    asked = "" if result.threshold is None or result.kind in YES_OR_NO else limit(result.kind, result.threshold)
     decision = result.decision + (f" ({result.stamp})" if result.stamp else "") + (", waived" if result.waiver else "")
     return result.check, value, bounds, asked, f"{result.rows:,}" if result.rows else "", decision
 
@@ -206,4 +209,5 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def _inline(text: str) -> str:
-    return " ".join(text.replace("|", "\\|").replace("<", "&lt;").split())
+    """Return a text as one line that Markdown shows as it is: `<=` is no tag, `<b` is one."""
+    return " ".join(_TAG.sub("&lt;", text.replace("|", "\\|")).split())

@@ -15,10 +15,11 @@ from detent.bundle.publish import fetch
 from detent.errors import DetentError, RefusedError, StoreError
 from detent.gate import store as verdicts
 from detent.loop import places
+from detent.loop.champion import bundle_folder, champion_version
 from detent.loop.happened import last_event
-from detent.loop.judge import bundle_folder, champion_version, predictor_of, score_rows
-from detent.loop.reference import read_reservoir
-from detent.loop.watch import TRAFFIC
+from detent.loop.runs.reference import read_reservoir
+from detent.loop.scores import predictor_of, score_rows
+from detent.loop.watching.watch import TRAFFIC
 from detent.loop.workspace import Workspace
 from detent.monitor.evidently_page import Compared
 from detent.predictions import expand_inputs, join, labels_of, read
@@ -71,8 +72,7 @@ def compared(ws: Workspace, since: datetime | None = None) -> Compared:
     left_out |= empty
     lacking = "; ".join(f"{name}: {why}" for name, why in left_out.items())
     if not names:
-        fix = "look at a longer window, such as --since 7d"
-        raise RefusedError(what="there is no column to compare", why=lacking, fix=fix)
+        raise RefusedError(what="there is no column to compare", why=lacking, fix=_longer(start, end))
     notes = (
         ("reference", reference.text), ("current", answered.text), ("labels", labels), ("left out", lacking),
         ("beware", BEWARE),
@@ -107,6 +107,10 @@ def _window(ws: Workspace, since: datetime | None) -> tuple[datetime, datetime]:
     return (end - ws.project.monitor.window if since is None else since), end
 
 
+def _longer(start: datetime, end: datetime) -> str:
+    return f"look at a longer window, such as --since {max(7, 4 * (end - start).days)}d"
+
+
 def _answered(ws: Workspace, version: ModelVersion, start: datetime, end: datetime) -> _Side:
     """Return the log's rows of a version in a window, or those of them that chance chose: the same ones each time."""
     live = (pl.col("endpoint") == ws.project.serving.endpoint) & (pl.col("arm") == "live")
@@ -117,7 +121,7 @@ def _answered(ws: Workspace, version: ModelVersion, start: datetime, end: dateti
         raise RefusedError(
             what=f"version {version.number} answered nothing from {span} that is logged",
             why=_why_none(ws, by),
-            fix="look at a longer window, such as --since 7d",
+            fix=_longer(start, end),
         )
     wanted = live & (pl.col("version") == version.number)
     if rows > ROWS:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from detent.loop.audit import audit
-from detent.loop.judge import champion_version
+from detent.loop.champion import champion_version
 from detent.loop.report.incident import incidents, timeline_of
 from detent.loop.report.standing import standing
 from detent.loop.report.story import sentence
@@ -98,14 +98,16 @@ def _with_standing(ws: Workspace, report: MonitorReport) -> MonitorReport:
 def _windows(ws: Workspace, endpoint: str, since: datetime | None) -> tuple[WindowRow, ...]:
     """Return the windows of traffic; one that was looked at twice counts as it was looked at last."""
     rows: dict[str, WindowRow] = {}
-    for event in ledger.read(ws.db, kind="window.watched", subject=f"traffic:{endpoint}"):
+    subject = f"traffic:{endpoint}"
+    first = ledger.read(ws.db, kind="window.watched", subject=subject)
+    for event in (*first, *ledger.read(ws.db, kind="window.rejudged", subject=subject)):
         told = event.payload
         if since is not None and parse(told["end"]) <= since:
             continue
         rows[told["end"]] = WindowRow(
             start=told["start"], end=told["end"], rows=told["rows"], severity=told["severity"],
             drift=told.get("drift", 0.0), idle=told.get("reason") is not None,
-            lacking=tuple(told.get("lacking", ())), seq=event.seq,
+            lacking=tuple(told.get("lacking", ())), seq=event.seq, came=tuple(told.get("came", ())),
         )  # fmt: skip
     ordered = [rows[end] for end in sorted(rows)]
     return tuple(ordered if since is not None else ordered[-WINDOWS:])

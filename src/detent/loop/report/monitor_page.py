@@ -26,11 +26,24 @@ def monitor_html(report: MonitorReport) -> str:
         "monitor.html.j2",
         report=report,
         shown=SHOWN,
+        again=_again(report),
         quality=_both(lambda width: _quality(report, width)),
         drift=_both(lambda width: _drift(report, width)),
         labels=_both(lambda width: _shares(report.coverage, width)),
         traffic=_both(lambda width: _traffic(report, width)),
     )
+
+
+def _again(report: MonitorReport) -> str:
+    """Say which windows were judged once more, with late answers of which hosts; "" for none."""
+    late = [window for window in report.windows if window.came]
+    if not late:
+        return ""
+    hosts = ", ".join(sorted({host for window in late for host in window.came}))
+    end = when(late[-1].end)
+    if len(late) == 1:
+        return f"The window up to {end} was judged again with late answers of {hosts}."
+    return f"{len(late)} windows were judged again with late answers of {hosts}, the last one up to {end}."
 
 
 def card_html(card: Card) -> str:

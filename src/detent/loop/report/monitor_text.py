@@ -5,8 +5,9 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
-from detent.loop.report.views import AlertRow, ColumnRow, Measured, MonitorReport
+from detent.loop.report.views import AlertRow, ColumnRow, Measured, MonitorReport, WindowRow
 from detent.records.finding import INFO
+from detent.rollout.words import count
 
 WIDTH = 100
 QUALITY, COLUMNS, ALERTS, DECISIONS = 6, 10, 5, 6  # lines of each part
@@ -18,12 +19,7 @@ def monitor_text(report: MonitorReport) -> list[str]:
     lines = [f"{report.project}{period}", "", report.standing.headline]
     for text, seq in report.standing.sentences:
         lines += wrapped(text, seq, indent="  ")
-    lacking = [window for window in report.windows if window.lacking]
-    if lacking:
-        newest = lacking[-1]
-        said = f"{newest.end[:16]}  the window was judged without all answers of {', '.join(newest.lacking)}"
-        lines += ["", "HOSTS", *wrapped(said, newest.seq, indent="  ", hang=18)]
-        lines += _more(len(lacking) - 1, "earlier windows")
+    lines += _hosts(report.windows)
     if report.quality:
         lines += ["", "QUALITY", *_quality(report.quality[::-1], report.metric)]
     if report.columns:
@@ -41,14 +37,27 @@ def monitor_text(report: MonitorReport) -> list[str]:
             lines += wrapped(f"{row.at[:16].replace('T', ' ')}  {row.text}", row.seq, indent="  ", hang=18)
         lines += _more(len(report.decisions) - DECISIONS, "earlier decisions")
     state = "intact" if report.intact else "BROKEN: see detent verify"
-    return [*lines, "", f"#n is entry n of the ledger ({report.events:,} events, {state}): detent log"]
+    return [*lines, "", f"#n is entry n of the ledger ({count(report.events, 'event')}, {state}): detent log"]
+
+
+def _hosts(windows: Sequence[WindowRow]) -> list[str]:
+    """Say in which windows answers of other hosts were missing, or came late."""
+    lines = list[str]()
+    lacking, came = [one for one in windows if one.lacking], [one for one in windows if one.came and not one.lacking]
+    for rows, what in ((lacking, "was judged without all answers of"), (came, "was judged again with late answers of")):
+        if rows:
+            newest = rows[-1]
+            said = f"{newest.end[:16]}  the window {what} {', '.join(newest.lacking or newest.came)}"
+            lines += wrapped(said, newest.seq, indent="  ", hang=18)
+            lines += _more(len(rows) - 1, "earlier windows")
+    return ["", "HOSTS", *lines] if lines else []
 
 
 def wrapped(text: str, seq: int | None, *, indent: str = "", hang: int = 0) -> list[str]:
     """Return a sentence in lines of at most 100 columns, with the number of its entry at its end."""
     whole = text if seq is None else f"{text} #{seq}"
     return textwrap.wrap(
-        " ".join(whole.split(" ")), WIDTH, initial_indent=indent, subsequent_indent=indent + " " * hang
+        whole, WIDTH, initial_indent=indent, subsequent_indent=indent + " " * hang, break_on_hyphens=False
     ) or [indent.rstrip()]
 
 
@@ -79,7 +88,7 @@ def _columns(rows: Sequence[ColumnRow]) -> list[str]:
 def _alerts(rows: Sequence[AlertRow]) -> list[str]:
     lines = []
     for row in rows[:ALERTS]:
-        text = f"{row.number:>3}  {row.at[:16].replace('T', ' ')}  {row.severity}  {row.title}"
+        text = f"{row.number:>3}  {row.at[:16].replace('T', ' ')}  {row.severity:<8}  {row.title}"
         lines += wrapped(text, row.seq, indent="  ", hang=23)
     lines += _more(len(rows) - ALERTS, "earlier alerts")
     return [*lines, "  detent monitor incident NUMBER tells how one came about"]

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+from markupsafe import Markup
 
-from detent.loop.compare import ALWAYS, LIVE, NEVER, Comparison
+from detent.loop.report.compare import ALWAYS, LIVE, NEVER, Comparison
 from detent.loop.report.story import Story
 from detent.store.ledger import Audit
 
@@ -31,9 +32,11 @@ class Page:
 
 def write_page(path: Path, page: Page) -> None:
     """Write the page; every text in it is escaped."""
-    source = resources.files("detent.loop.report").joinpath("page.html.j2").read_text(encoding="utf-8")
+    folder = resources.files("detent.loop.report")
+    source = folder.joinpath("page.html.j2").read_text(encoding="utf-8")
     template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(source)
     text = template.render(
+        style=Markup(folder.joinpath("page.css").read_text(encoding="utf-8")),  # noqa: S704  (our own file)
         title=page.title,
         verdict=standing(page.comparison),
         facts=page.facts,

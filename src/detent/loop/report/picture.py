@@ -12,7 +12,7 @@ from matplotlib import dates
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
-from detent.loop.compare import ALWAYS, LIVE, NEVER, Comparison
+from detent.loop.report.compare import ALWAYS, LIVE, NEVER, Comparison
 from detent.loop.report.story import LANES, Story
 
 mpl.use("Agg")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -82,7 +82,22 @@ def sentence(event: Event) -> str:
     for key in ("text", "message", "reason", "detail", "error"):
         if payload.get(key):
             return str(payload[key])
-    return ", ".join(f"{key} {_shortened(value)}" for key, value in event.payload.items())
+    return _listed(event.payload)
+
+
+def _listed(facts: Mapping[str, Any]) -> str:
+    """Return facts as "key value, key value"; what is empty says nothing."""
+    nested = any(isinstance(value, Mapping) and value for value in facts.values())
+    told = [_fact(key, value) for key, value in facts.items() if value is not None and value not in ("", [], {}, ())]
+    return ("; " if nested else ", ").join(told)
+
+
+def _fact(key: str, value: object) -> str:
+    if isinstance(value, Mapping):
+        return f"{key}: {_listed(value)}"
+    if isinstance(value, list | tuple):
+        return f"{key} {' '.join(str(_shortened(one)) for one in value)}"
+    return f"{key} {_shortened(value)}"
 
 
 def _shortened(value: object) -> object:

@@ -19,6 +19,7 @@ class WindowRow:
     idle: bool  # nothing was served
     lacking: tuple[str, ...]  # hosts whose answers were not all here when it was judged
     seq: int
+    came: tuple[str, ...] = ()  # hosts whose answers came later: it was judged again with them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,8 +7,8 @@ whether there is a finding. Whether it matters is decided by lower bounds of eff
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Container, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from detent.monitor.budget import Budget
@@ -20,10 +20,10 @@ from detent.monitor.detectors.ranks import Ranks
 from detent.monitor.drift.effects import PSI, WASSERSTEIN, effects_of, moved_at_least
 from detent.monitor.drift.explain import largest_terms
 from detent.monitor.drift.findings import SEVERE, WIDESPREAD, About, Moved, moved_finding, too_few, widespread
-from detent.monitor.drift.samples import Column, columns_of, scores_need_weeks
+from detent.monitor.drift.samples import Column, Season, columns_of, scores_need_weeks
 from detent.monitor.drift.since import first_window
 from detent.monitor.drift.window import Seen
-from detent.monitor.protocol import Detector
+from detent.monitor.protocol import Detector, Sample
 from detent.records.finding import WARNING, Finding
 from detent.records.project import DriftPlan
 from detent.statistics.axes import OUTPUT
@@ -52,10 +52,15 @@ class _Case:
     windows: Sequence[Seen]
     plan: DriftPlan
     detectors: Sequence[Detector]
+    seasons: dict[Season, Sample] = field(default_factory=dict)  # those of the reference that were needed so far
 
-    def columns(self, windows: Sequence[Seen], *, part: str | None = None) -> list[Column]:
+    def columns(
+        self, windows: Sequence[Seen], *, part: str | None = None, only: Container[str] | None = None
+    ) -> list[Column]:
         seasonal = self.plan.seasonal != "off"
-        return columns_of(self.reference, self.layout, windows, seasonal=seasonal, part=part)
+        return columns_of(
+            self.reference, self.layout, windows, seasonal=seasonal, part=part, only=only, known=self.seasons
+        )
 
 
 def detect(
@@ -195,8 +200,11 @@ def _moved(case: _Case, column: Column, p_value: float, scale: int, part: str | 
 
 def _dated(case: _Case, moved: Sequence[Moved]) -> list[Moved]:
     """Add since when each column has been different."""
-    parts = {one.part for one in moved}
-    each = {part: [case.columns([window], part=part) for window in case.windows] for part in parts}
+    parts = {part: {one.column for one in moved if one.part == part} for part in {one.part for one in moved}}
+    each = {
+        part: [case.columns([window], part=part, only=names) for window in case.windows]
+        for part, names in parts.items()
+    }
     dated = []
     for one in moved:
         first = first_window([_named(columns, one.column) for columns in each[one.part]])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,7 @@ from detent.statistics.reference import HOURS, Reference
 
 # A window with more of its rows than this in hours that the reference has not seen is compared with all hours instead.
 UNSEEN = 0.1
+Season = tuple[str, int]  # column, hour of the week
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +31,14 @@ class Column:
 
 
 def columns_of(
-    reference: Reference, layout: Layout, windows: Sequence[Seen], *, seasonal: bool, part: str | None = None
+    reference: Reference,
+    layout: Layout,
+    windows: Sequence[Seen],
+    *,
+    seasonal: bool,
+    part: str | None = None,
+    only: Container[str] | None = None,
+    known: dict[Season, Sample] | None = None,
 ) -> list[Column]:
     """Return the columns of some windows together, beside what was expected of them.
 
@@ -44,17 +52,18 @@ def columns_of(
         windows: at least one.
         seasonal: compare with the same hours of the week, where the reference has them.
         part: a slice, such as "origin=JFK"; None: all rows.
+        only: columns that are wanted; None: all.
+        known: what earlier calls about this reference made of its hours; what is made now is added.
     """
     weights = _weights(reference, windows) if seasonal and part is None else None  # slices have no seasons
     granule = total(_part(layout, window.granule, part) for window in windows)
     if weights is not None:
         granule, layout = coarsen(layout, granule), layout.coarse()
-    columns = []
+    columns, known = [], {} if known is None else known
     for axis in layout.axes:
-        known = reference.layout.axis(axis.name)
-        if known is None:
+        if reference.layout.axis(axis.name) is None or (only is not None and axis.name not in only):
             continue
-        expected = _expected(reference, axis, weights, part)
+        expected = _expected(reference, axis, weights, part, known)
         current = _sample(axis, layout, granule)
         worth = max(1.0, reference.inflation_of(axis.name))
         columns.append(
@@ -70,7 +79,13 @@ def _part(layout: Layout, granule: Granule, part: str | None) -> Granule:
     return granule if part is None else slice_of(layout, granule, part)
 
 
-def _expected(reference: Reference, axis: Axis, weights: NDArray[np.float64] | None, part: str | None) -> Sample:
+def _expected(
+    reference: Reference,
+    axis: Axis,
+    weights: NDArray[np.float64] | None,
+    part: str | None,
+    known: dict[Season, Sample],
+) -> Sample:
     granule = reference.scores if axis.name == OUTPUT else reference.inputs
     if weights is None:
         return _sample(axis, reference.layout, _part(reference.layout, granule, part))
@@ -78,7 +93,11 @@ def _expected(reference: Reference, axis: Axis, weights: NDArray[np.float64] | N
     if axis.name == OUTPUT:
         return _sample(axis, coarse, coarsen(reference.layout, granule))
     asked = np.flatnonzero(weights)
-    samples = [_sample(axis, coarse, reference.seasons[hour]) for hour in asked]
+    samples = []
+    for hour in asked.tolist():
+        if (axis.name, hour) not in known:
+            known[axis.name, hour] = _sample(axis, coarse, reference.seasons[hour])
+        samples.append(known[axis.name, hour])
     rows, wanted = np.array([sample.rows for sample in samples]), weights[asked]
     usable = rows > 0
     if not usable.any() or wanted[~usable].sum() > UNSEEN * weights.sum():

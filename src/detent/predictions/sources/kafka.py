@@ -77,11 +77,12 @@ def fetch(source: LabelSource, most: int = MOST, seconds: float = SECONDS) -> Ba
 def _consumer(source: LabelSource) -> Iterator[Consumer]:
     """Open a consumer and close it; every error of Kafka is one of labels, without passwords."""
     settings, heard = _settings(source), []
-    hidden = [str(value) for name, value in settings.items() if value and any(word in name for word in _PROTECTED)]
+    protected = {name for name in settings if any(word in name for word in _PROTECTED)} | dict(source.secrets).keys()
+    hidden = [str(settings[name]) for name in protected if settings[name]]
     try:
         consumer = Consumer({**settings, "error_cb": heard.append}, logger=LOG)
     except (KafkaException, ValueError, TypeError) as error:
-        fix = f"correct the settings in {source.connection}" if source.connection else "correct `servers`"
+        fix = f"correct {source.connection or '`servers`'}{' and `settings`' if source.settings else ''}"
         raise refused(source, _why(error, hidden), fix) from None
     try:
         yield consumer
@@ -99,20 +100,23 @@ def _consumer(source: LabelSource) -> Iterator[Consumer]:
 def _settings(source: LabelSource) -> dict[str, Any]:
     settings: dict[str, Any] = {}
     if source.connection is not None:
-        secret = read_secret(source.connection)
-        if secret is None:
-            raise refused(
-                source,
-                f"the environment variable {source.connection} is not set",
-                """set it to librdkafka's settings as JSON, such as {"security.protocol": "SASL_SSL", ...}""",
-            )
-        settings = _parsed(source, secret)
+        example = """librdkafka's settings as JSON, such as {"security.protocol": "SASL_SSL", ...}"""
+        settings = _parsed(source, _secret(source, source.connection, example))
+    settings |= dict(source.settings)
+    settings |= {name: _secret(source, variable, f"`{name}`").reveal() for name, variable in source.secrets}
     if source.servers is not None:
         settings["bootstrap.servers"] = source.servers
     return {
         "client.id": "detent", "log_level": _CRITICAL, "fetch.wait.max.ms": 100, **settings, **_OURS,
         "group.id": source.group or f"detent-{source.source.removeprefix(TOPIC)}",
     }  # fmt: skip
+
+
+def _secret(source: LabelSource, variable: str, what: str) -> Secret:
+    secret = read_secret(variable)
+    if secret is None:
+        raise refused(source, f"the environment variable {variable} is not set", f"set it to {what}")
+    return secret
 
 
 def _parsed(source: LabelSource, secret: Secret) -> dict[str, Any]:

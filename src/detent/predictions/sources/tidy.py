@@ -92,7 +92,8 @@ def _classes(values: pl.Series, classes: Sequence[str]) -> pl.Series:
 
 
 def _numbers(values: pl.Series, source: LabelSource) -> pl.Series:
-    if not (values.dtype.is_numeric() or values.dtype in (pl.Boolean, pl.Null)):
+    # A table without rows has no kind of its own: a file with nothing but its heads is read as texts.
+    if len(values) and not (values.dtype.is_numeric() or values.dtype in (pl.Boolean, pl.Null)):
         raise refused(
             source,
             f"the column `{source.value}` holds {values.dtype}, and a label is a number or true and false",

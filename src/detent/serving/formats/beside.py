@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from detent.serving.problems import FieldError
-from detent.serving.validate import entity_errors, invalid
+from detent.serving.rows.validate import entity_errors, invalid
 
 
 def entities_beside(parameters: Mapping[str, Any] | None, rows: int, spot: str) -> list[str | int | None] | None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from detent.serving.formats.format import Headers
 from detent.serving.formats.tensors import Head, Tensor, json_values
 from detent.serving.problems import FieldError, Problem
-from detent.serving.validate import MAX_TEXT, invalid, named
+from detent.serving.rows.validate import MAX_TEXT, invalid, named
 
 LENGTH_HEADER = b"inference-header-content-length"
 SIZE = "binary_data_size"

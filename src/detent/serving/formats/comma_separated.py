@@ -10,7 +10,7 @@ from typing import Any
 
 from detent.records.signature import BOOLEAN, INTEGER, NUMBER
 from detent.serving.problems import FieldError, Problem
-from detent.serving.validate import MAX_ROWS, invalid
+from detent.serving.rows.validate import MAX_ROWS, invalid
 
 _MISSING = frozenset(  # what pandas.read_csv takes for null
     (

@@ -7,10 +7,10 @@ from typing import Protocol
 
 import msgspec
 
-from detent.serving.answers import Line
-from detent.serving.endpoints import Endpoint
+from detent.serving.predict.endpoints import Endpoint
 from detent.serving.problems import Problem
-from detent.serving.validate import LooseRequest, Request, RowReader
+from detent.serving.rows.answers import Line
+from detent.serving.rows.validate import LooseRequest, Request, RowReader
 
 JSON = b"application/json"
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from detent.serving.validate import KINDS, MAX_ROWS, Row, RowReader
+from detent.serving.rows.validate import KINDS, MAX_ROWS, Row, RowReader
 
 _astuple = msgspec.structs.astuple
 _FAILED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)

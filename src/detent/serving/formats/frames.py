@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from detent.serving.problems import FieldError
-from detent.serving.validate import MAX_ROWS, MAX_SHOWN, invalid, named
+from detent.serving.rows.validate import MAX_ROWS, MAX_SHOWN, invalid, named
 
 SPLIT, RECORDS, INSTANCES, INPUTS = "dataframe_split", "dataframe_records", "instances", "inputs"
 SHAPES = (SPLIT, RECORDS, INSTANCES, INPUTS)

@@ -7,9 +7,6 @@ from typing import Any
 
 import msgspec
 
-from detent.serving.answers import Line
-from detent.serving.class_answers import tables
-from detent.serving.endpoints import Endpoint
 from detent.serving.formats.beside import entities_beside
 from detent.serving.formats.comma_separated import read_csv
 from detent.serving.formats.format import JSON, Headers, Reply
@@ -17,8 +14,11 @@ from detent.serving.formats.frame_reader import frame_reader
 from detent.serving.formats.frames import SHAPES, NamedRow, rows_of
 from detent.serving.formats.lenient import decode_leniently
 from detent.serving.formats.whole import missing_rows
+from detent.serving.predict.endpoints import Endpoint
 from detent.serving.problems import FieldError, Problem, fields_of
-from detent.serving.validate import MAX_SHOWN, LooseRequest, Request, Row, RowReader, invalid, named, unknown
+from detent.serving.rows.answers import Line
+from detent.serving.rows.class_answers import tables
+from detent.serving.rows.validate import MAX_SHOWN, LooseRequest, Request, Row, RowReader, invalid, named, unknown
 
 CSV = b"text/csv"
 MAX_HEADER_ROWS = 50  # above so many rows, ids go into the body (when asked for) and not into a header

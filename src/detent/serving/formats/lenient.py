@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from detent.serving.validate import decode_json
+from detent.serving.rows.validate import decode_json
 
 # A string that never ends is taken to the end of the body: looking for its end again from each quote in it would take
 # quadratic time.

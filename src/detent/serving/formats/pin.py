@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from detent.serving.endpoints import Endpoint
+from detent.serving.predict.endpoints import Endpoint
 from detent.serving.problems import Problem, unavailable
-from detent.serving.validate import RowReader
+from detent.serving.rows.validate import RowReader
 
 
 def pinned_reader(endpoint: Endpoint, version: int) -> RowReader:

@@ -17,7 +17,7 @@ import numpy as np
 from detent.records.signature import BOOLEAN, INTEGER, NUMBER, STRING, Field
 from detent.serving.formats.blobs import DTYPES
 from detent.serving.formats.tensors import FLOATS, INTEGERS, NUMBERS
-from detent.serving.validate import KINDS, MAX_NUMBER, MAX_ROWS, MAX_TEXT, Row, RowReader
+from detent.serving.rows.validate import KINDS, MAX_NUMBER, MAX_ROWS, MAX_TEXT, Row, RowReader
 
 _DATATYPES: dict[str, Any] = {
     NUMBER: Literal[NUMBERS], INTEGER: Literal[NUMBERS], BOOLEAN: Literal["BOOL"], STRING: Literal["BYTES"],

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from detent.errors import did_you_mean
 from detent.records.signature import BOOLEAN, INTEGER, NUMBER, STRING, Field
 from detent.serving.problems import FieldError
-from detent.serving.validate import MAX_NUMBER, MAX_ROWS, MAX_SHOWN, RowReader, invalid, named, typed_value
+from detent.serving.rows.validate import MAX_NUMBER, MAX_ROWS, MAX_SHOWN, RowReader, invalid, named, typed_value
 
 FLOATS = ("FP16", "FP32", "FP64")
 INTEGERS = ("INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64")

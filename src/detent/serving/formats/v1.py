@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from detent.serving.answers import ENCODE, Answer, Line
-from detent.serving.endpoints import Endpoint
 from detent.serving.formats.format import JSON, Headers, Reply
+from detent.serving.predict.endpoints import Endpoint
 from detent.serving.problems import MEDIA_TYPE, Problem, render
-from detent.serving.validate import LooseRequest, Request, RowReader, read_loosely
+from detent.serving.rows.answers import ENCODE, Answer, Line
+from detent.serving.rows.validate import LooseRequest, Request, RowReader, read_loosely
 
 
 class V1:

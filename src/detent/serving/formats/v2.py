@@ -8,9 +8,6 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from detent.serving.answers import Line
-from detent.serving.class_answers import tables
-from detent.serving.endpoints import Endpoint
 from detent.serving.formats.beside import entities_beside
 from detent.serving.formats.blobs import SIZE, read_tensors, split_body
 from detent.serving.formats.format import JSON, Headers, Reply
@@ -19,8 +16,11 @@ from detent.serving.formats.pin import pinned_reader
 from detent.serving.formats.tensor_reader import Envelope, tensor_reader
 from detent.serving.formats.tensors import loose_rows, read_heads, typed_columns
 from detent.serving.formats.whole import missing_rows
+from detent.serving.predict.endpoints import Endpoint
 from detent.serving.problems import FieldError, Problem, fields_of
-from detent.serving.validate import LooseRequest, Request, Row, RowReader, invalid, named
+from detent.serving.rows.answers import Line
+from detent.serving.rows.class_answers import tables
+from detent.serving.rows.validate import LooseRequest, Request, Row, RowReader, invalid, named
 
 OUTPUT, LABEL = "score", "label"
 _BINARY = b"application/octet-stream"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from detent.serving.answers import Line
 from detent.serving.problems import FieldError, Problem
-from detent.serving.validate import MAX_SHOWN
+from detent.serving.rows.answers import Line
+from detent.serving.rows.validate import MAX_SHOWN
 
 
 def missing_rows(lines: Sequence[Line]) -> Problem | None:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 import msgspec
 import polars as pl
 
+from detent.store.classes import class_number
 from detent.testing.sim.faults import (
     DRIFT,
     FLIP,
@@ -27,6 +28,7 @@ PER_STEP = 26  # requests
 CALLERS = 60
 HOUR = timedelta(hours=1)
 OURS = ("label", "hour_of_day")  # columns beside the inputs
+Truth = float | str  # a number, or the name of a class
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +37,7 @@ class Sent:
 
     due: datetime  # true time
     prediction: str
-    value: float
+    value: Truth
     at: str  # when the truth was known, by the clock of that time
     turn: int  # order in which labels were made
 
@@ -47,12 +49,13 @@ class Callers:
     seed: int
     rows: Mapping[int, Sequence[Mapping[str, object]]]  # by hour of the day
     moved: str | None  # the input that moves in a drift
+    classes: Sequence[str] = ()  # of a project that predicts one of several
     asked: dict[str, Asked] = field(default_factory=dict)
     deliveries: dict[str, int] = field(default_factory=dict)  # how often each request was handed to a process
     answers: dict[str, Answered] = field(default_factory=dict)  # by prediction id
     refused: int = 0  # requests that had no answer
     refused_before: int = 0  # until the last day began
-    truths: dict[str, dict[str, float]] = field(default_factory=dict)  # prediction -> {at: value}, of what was taken
+    truths: dict[str, dict[str, Truth]] = field(default_factory=dict)  # prediction -> {at: value}, of what was taken
     queue: list[Sent] = field(default_factory=list)
     taken_as_new: int = 0
 
@@ -62,11 +65,11 @@ class Callers:
         rows, found = self.rows[hour], []
         for number in range(PER_STEP):
             row = dict(rows[dice.randrange(len(rows))])
-            label = float(str(row.pop("label")))
+            label = _truth(row.pop("label"))
             if DRIFT in wrong and self.moved is not None:
                 row[self.moved] = _moved(row[self.moved])
-            if FLIP in wrong and label in (0.0, 1.0):
-                label = 1.0 - label
+            if FLIP in wrong:
+                label = turned(label, self.classes)
             asked = Asked(
                 name=f"q{step:04d}-{number}", entity=f"c{dice.randrange(CALLERS):03d}", inputs=row, label=label
             )
@@ -90,8 +93,9 @@ class Callers:
             if MISSING in wrong and dice.random() < share:
                 continue
             label = answered.asked.label
-            if WRONG in wrong and label in (0.0, 1.0) and dice.random() < share:
-                self._send(answered.line.id, 1.0 - label, now + delay, clock)
+            false = turned(label, self.classes)
+            if WRONG in wrong and false != label and dice.random() < share:
+                self._send(answered.line.id, false, now + delay, clock)
                 delay += 6 * HOUR
             for _ in range(dice.randint(2, 3) if REPEATED in wrong else 1):
                 self._send(answered.line.id, label, now + delay, clock + timedelta(seconds=1))
@@ -113,7 +117,7 @@ class Callers:
         for one in sent:
             self.truths.setdefault(one.prediction, {})[one.at] = one.value
 
-    def _send(self, prediction: str, value: float, due: datetime, at: datetime) -> None:
+    def _send(self, prediction: str, value: Truth, due: datetime, at: datetime) -> None:
         told = at.isoformat(timespec="microseconds")
         turn = len(self.queue)
         self.queue.append(Sent(due=due, prediction=prediction, value=value, at=told, turn=turn))
@@ -123,6 +127,18 @@ def body_of(sent: Sequence[Sent]) -> bytes:
     """Return the body of a feedback request."""
     labels = [{"prediction_id": one.prediction, "value": one.value, "at": one.at} for one in sent]
     return msgspec.json.encode({"labels": labels})
+
+
+def turned(label: Truth, classes: Sequence[str]) -> Truth:
+    """Return what is false where a label is true: the other one of two, of several classes the next; else the label."""
+    if isinstance(label, str):
+        return classes[(classes.index(label) + 1) % len(classes)]
+    return 1.0 - label if label in (0.0, 1.0) else label
+
+
+def stored(value: Truth) -> float:
+    """Return a truth as the table of labels has it."""
+    return class_number(value) if isinstance(value, str) else value
 
 
 def moved_input(rows: pl.DataFrame) -> str | None:
@@ -137,6 +153,10 @@ def by_hour(rows: pl.DataFrame) -> dict[int, list[dict[str, object]]]:
     every = rows.drop("hour_of_day").to_dicts()
     found = {hour: rows.filter(pl.col("hour_of_day") == hour).drop("hour_of_day").to_dicts() for hour in range(24)}
     return {hour: some or every for hour, some in found.items()}
+
+
+def _truth(value: object) -> Truth:
+    return value if isinstance(value, str) else float(str(value))
 
 
 def _moved(value: object) -> object:

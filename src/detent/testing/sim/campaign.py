@@ -15,12 +15,13 @@ import polars as pl
 from detent.bundle.keys import load_or_create
 from detent.bundle.predictors.onnx import OnnxPredictor
 from detent.errors import RefusedError
-from detent.loop.datasets import Datasets, feature_columns, ingest_all
-from detent.loop.release import release
-from detent.loop.steps import run_steps, silent
+from detent.loop.classes import in_order, truth_of
+from detent.loop.releases.release import release
+from detent.loop.runs.datasets import Datasets, feature_columns, ingest_all
+from detent.loop.runs.steps import run_steps, silent
+from detent.loop.simulated.world import DAY
 from detent.loop.train import begin_run, parts_of
 from detent.loop.workspace import ROOMS, Workspace, begin, open_unrecorded
-from detent.loop.world import DAY
 from detent.pipeline import LocalExecutor
 from detent.pipeline.run import Order
 from detent.pipeline.schedule import How
@@ -28,7 +29,7 @@ from detent.records.project import Project
 from detent.records.run import RunRequest
 from detent.serving import places
 from detent.serving.identifiers import load_or_create_key
-from detent.statistics.metrics import METRICS
+from detent.statistics.metrics import metrics_of
 from detent.store.blobs import open_blobs
 from detent.store.clock import iso, parse
 from detent.store.database import open_database
@@ -84,20 +85,20 @@ def prepare(project: Path, into: Path) -> Campaign:
     ws = replace(ws, clock=WrongClock(ws.state / "clock", start))
     begin(ws)
     parts, datasets, allowed = _trained(ws)
-    label = ws.project.target.column
-    truth = parts.evaluation[label].cast(pl.Float64).to_numpy()
+    target, label = ws.project.target, ws.project.target.column
+    truth = truth_of(parts.evaluation[label], target.classes)
     columns = {field.name: parts.evaluation[field.name].to_list() for field in parts.model.signature.inputs}
     scores = OnnxPredictor(parts.model.onnx, parts.model.signature).predict(columns)
-    honest = float(METRICS[ws.project.monitor.quality].compute(truth, scores))
+    scores = in_order(scores, parts.model.signature.classes, target.classes) if target.classes else scores
+    honest = float(metrics_of(target.task)[ws.project.monitor.quality].compute(truth, scores))
     plan = week(ws.project, honest)
     ws.db.close()
     template = _new_state(into / "template", plan, start)
     pool = make_pool(template, parts, allowed)
     every = pl.concat([parts.train, parts.evaluation], how="diagonal")
     when = str(ws.project.source(ws.project.features.rows).time)
-    rows = every.select(
-        *columns, label=pl.col(label).cast(pl.Float64), hour_of_day=pl.col(when).dt.hour().cast(pl.Int64)
-    )
+    kind = pl.String if target.classes else pl.Float64
+    rows = every.select(*columns, label=pl.col(label).cast(kind), hour_of_day=pl.col(when).dt.hour().cast(pl.Int64))
     campaign = Campaign(folder=into, project=plan, pool=pool, datasets=datasets, rows=rows.tail(MOST_ROWS), start=start)
     _crown(template, campaign)
     template.db.close()

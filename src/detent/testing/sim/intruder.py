@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from detent.errors import DetentError
 from detent.loop import places
-from detent.loop.judge import champion_version, is_pass, judge_candidate
-from detent.loop.tampering import KINDS
+from detent.loop.champion import champion_version
+from detent.loop.judging.judge import is_pass, judge_candidate
+from detent.loop.sabotage.tampering import KINDS
 from detent.loop.train import candidate_fact
 from detent.rollout import store as rollouts
 from detent.testing.sim.faults import Fault

@@ -5,25 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
-from itertools import pairwise
-
-import polars as pl
+from itertools import chain, pairwise
 
 from detent.bundle.verify import admit
 from detent.loop import places
 from detent.loop.audit import audit
-from detent.loop.judge import CHAMPION, is_pass
-from detent.loop.traffic import ROLLED_BACK, desired_route
+from detent.loop.champion import CHAMPION
+from detent.loop.judging.judge import is_pass
+from detent.loop.releases.traffic import ROLLED_BACK, desired_route
 from detent.monitor import outbox
-from detent.predictions import read
 from detent.records.event import Event
 from detent.registry import aliases, versions
 from detent.serving.assign import choose
+from detent.serving.pages.routes import RoutePage
 from detent.serving.places import route_page
-from detent.serving.routes import RoutePage
 from detent.store import ledger
 from detent.store.clock import parse
 from detent.store.database import Database
+from detent.testing.sim.answers_kept import faults_of_labels, faults_of_log
 from detent.testing.sim.faults import DAY, STEP, STEPS
 from detent.testing.sim.lives import WorkerLife
 from detent.testing.sim.pool import BROKEN, LIVE_ONLY
@@ -226,48 +225,10 @@ class Promises:
         """Walk through the chain, the registry, the log and the labels."""
         found = audit(self._ws)
         _require(not found.faults, found.faults[0] if found.faults else "")
-        self._log()
-        self._labels()
-
-    def _log(self) -> None:
-        """Every answer is in the log once, and nothing is in it that nobody asked."""
-        callers = self._week.callers
-        columns = ("id", "request", "arm", "entity", "score", "served_by")
-        live = read(self._week.state, columns=columns).filter(pl.col("arm") == "live")
-        _require(live["id"].n_unique() == live.height, "an answer is in the log twice")
-        logged = {row[0]: row[1:] for row in live.select("id", "request", "entity", "score", "served_by").iter_rows()}
-        for id_, answered in callers.answers.items():
-            row, line = logged.get(id_), answered.line
-            _require(row is not None, f"answer {id_} of {answered.asked.name} is not in the log")
-            assert row is not None
-            assert line is not None
-            asked = answered.asked
-            _require(row[:2] == (asked.name, asked.entity), f"answer {id_} of {asked.name} was logged as {row[:2]}")
-            _require(row[3] == line.version, f"answer {id_} came from version {line.version}, the log says {row[3]}")
-        times = live.group_by("request").len()
-        for name, count in times.iter_rows():
-            _require(count <= callers.deliveries.get(name, 0), f"the log holds {name} {count} times; nobody asked that")
-
-    def _labels(self) -> None:
-        """Every label that was taken is there once, with the newest value that was said."""
-        callers = self._week.callers
-        found = self._ws.db.rows("SELECT prediction_id, value, revision FROM labels")
-        rows = {row["prediction_id"]: row for row in found}
-        _require(
-            callers.taken_as_new <= len(rows),
-            f"{callers.taken_as_new} labels were taken as new, and {len(rows)} predictions have one",
-        )
-        open_ones = {sent.prediction for sent in callers.queue}
-        for id_, told in callers.truths.items():
-            if id_ in open_ones:
-                continue
-            row = rows.get(id_)
-            _require(row is not None, f"the label of {id_} was taken, and is not there")
-            assert row is not None
-            truth = told[max(told)]
-            _require(row["value"] == truth, f"the label of {id_} is {row['value']}, and the newest word is {truth}")
-            changes = len(set(told.values())) - 1
-            _require(row["revision"] <= changes, f"the label of {id_} has {row['revision']} corrections of {changes}")
+        week = self._week
+        in_log = faults_of_log(week.state, week.callers, len(self._ws.project.target.classes))
+        for fault in chain(in_log, faults_of_labels(self._ws.db, week.callers)):
+            raise Broken(fault)
 
     def _told_once(self) -> None:
         """An alert comes twice only when something went wrong between the two."""

@@ -6,15 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 
 from detent.bundle.keys import load
 from detent.loop.controller import Controller, Outside
-from detent.loop.keep_up import keep_up
+from detent.loop.servers.keep_up import keep_up
 from detent.loop.train import Outcome, begin_run
 from detent.loop.workspace import Workspace
 from detent.pipeline import LocalExecutor
 from detent.pipeline.executors.protocol import Executor
 from detent.records.prediction import Label
 from detent.records.run import RunRequest
-from detent.serving import feedback
-from detent.testing.sim.callers import Callers, Sent, body_of
+from detent.serving.http import feedback
+from detent.testing.sim.callers import Callers, Sent, body_of, stored
 from detent.testing.sim.people import send_through
 from detent.testing.sim.ports import PortedBlobs, PortedDatabase, PortedGateway
 from detent.testing.sim.process import Process
@@ -77,14 +77,16 @@ class WorkerLife:
         """
         callers.again(sent)
         try:
-            read = feedback.read_labels(body_of(sent), self.serving.ids, self._week.clock.now())
+            now, serving = self._week.clock.now(), self.serving
+            read = feedback.read_labels(body_of(sent), serving.ids, now, serving.classes)
             totals = feedback.keep(self._keep, read.labels)
         except feedback.Problem:
             return
         feedback.receipt(totals, read, self.serving.counters)
         known = {(label.prediction_id, label.value, label.at) for label in read.labels}
-        taken = [one for one in sent if (one.prediction, one.value, _told(one)) in known]
-        callers.queue = [one for one in callers.queue if one not in taken]
+        taken = [one for one in sent if (one.prediction, stored(one.value), one.at) in known]
+        gone = frozenset(taken)
+        callers.queue = [one for one in callers.queue if one not in gone]
         callers.taken(taken)
         callers.taken_as_new += totals.new
 
@@ -101,10 +103,6 @@ class WorkerLife:
     def _keep(self, labels: Sequence[Label]):
         with self._db.transaction() as tx:
             return self._week.parts.record(tx, labels)
-
-
-def _told(sent: Sent) -> str:
-    return sent.at
 
 
 def workspace(week: Week, db: PortedDatabase, process: Process) -> Workspace:

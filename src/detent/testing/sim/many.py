@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,22 +40,31 @@ def live_through(folder: Path, seeds: Sequence[int], *, jobs: int, tell: Callabl
     shares = [share for number in range(jobs) if (share := seeds[number::jobs])]
     found: list[Lived] = []
 
-    def one(share: Sequence[int]) -> None:
-        for lived in _lines(folder, share):
+    def one(share: Sequence[int], core: int | None) -> None:
+        for lived in _lines(folder, share, core):
             found.append(lived)
             tell(lived)
 
     with ThreadPoolExecutor(max_workers=max(1, len(shares))) as pool:
-        list(pool.map(one, shares))
+        list(pool.map(one, shares, cores_for(len(shares))))
     return sorted(found, key=lambda lived: lived.seed)
 
 
-def _lines(folder: Path, seeds: Sequence[int]) -> Iterator[Lived]:
+def cores_for(jobs: int) -> list[int | None]:
+    """Return a core for each job where they take all of them; else None: the system knows who else runs there."""
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    return list(cores) if jobs == len(cores) else [None] * jobs
+
+
+def _lines(folder: Path, seeds: Sequence[int], core: int | None) -> Iterator[Lived]:
     command = [sys.executable, "-m", "detent.testing.sim", str(folder), *map(str, seeds)]
     # One thread each: the frames are small, and the cores belong to the other seeds.
     variables = {**all_variables(), "POLARS_MAX_THREADS": "1"}
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=variables) as process:
         assert process.stdout is not None
+        if core is not None:  # small frames go from thread to thread: between two cores that costs more than the work
+            with suppress(OSError):  # it has ended, or may not run there any more
+                os.sched_setaffinity(process.pid, {core})
         done = 0
         for line in process.stdout:
             done += 1

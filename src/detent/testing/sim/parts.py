@@ -12,8 +12,8 @@ from detent.loop.workspace import Workspace
 from detent.predictions import LabelCounts, record
 from detent.records.prediction import Label
 from detent.records.run import RunRequest
-from detent.serving.admission import admit_version
-from detent.serving.locate import locate_by_index
+from detent.serving.models.admission import admit_version
+from detent.serving.models.locate import locate_by_index
 from detent.store.database import Database, Transaction, open_database
 from detent.testing.sim.campaign import Campaign
 from detent.testing.sim.pool import Made

@@ -20,14 +20,16 @@ from detent.records.project import (
     Stage,
     TriggerPlan,
 )
-from detent.statistics.metrics import METRICS
+from detent.statistics.metrics import named
 from detent.store.canonical import digest_of
 
 HOUR = timedelta(hours=1)
 WINDOW = 24 * HOUR
 EVALUATED = 300  # rows by which the gate judges each candidate
 CHANNEL = "people"
-NOTHING = {"roc_auc": 0.5}  # value of a metric for a model that knows nothing; 0 for the others
+# Value of a metric for a model that knows nothing; 0 for the others.
+NOTHING = {"roc_auc": 0.5, "roc_auc_ovr": 0.5}
+GUESSED = ("accuracy", "recall_macro")  # of k classes 1/k
 
 
 def week(project: Project, honest: float) -> Project:
@@ -37,7 +39,8 @@ def week(project: Project, honest: float) -> Project:
     project's own lines are made for all of its rows, and here a few hundred judge.
     """
     metric = project.monitor.quality
-    gate = tuple(parse_check(line, number) for number, line in enumerate(_lines(metric, honest), start=1))
+    nothing = _nothing(metric, len(project.target.classes))
+    gate = tuple(parse_check(line, number) for number, line in enumerate(_lines(metric, honest, nothing), start=1))
     return replace(
         project,
         gate=gate,
@@ -49,7 +52,7 @@ def week(project: Project, honest: float) -> Project:
             window=WINDOW,
             labels_within=WINDOW / 2,
             quality=metric,
-            floor=_floor(metric, honest),
+            floor=_floor(metric, honest, nothing),
             channels=(Channel(kind="log", url=None, secret=None),),
             drift=DriftPlan(keep_rows=1_000),
         ),
@@ -84,17 +87,25 @@ _TRIGGER = TriggerPlan(
 )
 
 
-def _lines(metric: str, honest: float) -> tuple[str, str]:
-    floor = _floor(metric, honest)
-    if METRICS[metric].higher_is_better:
-        margin = 0.3 * abs(honest - NOTHING.get(metric, 0.0))
+def _nothing(metric: str, classes: int) -> float:
+    return 1.0 / classes if classes and metric in GUESSED else NOTHING.get(metric, 0.0)
+
+
+def _higher_is_better(metric: str) -> bool:
+    known = named(metric)
+    return known is not None and known.higher_is_better
+
+
+def _lines(metric: str, honest: float, nothing: float) -> tuple[str, str]:
+    floor = _floor(metric, honest, nothing)
+    if _higher_is_better(metric):
+        margin = 0.3 * abs(honest - nothing)
         return f"{metric} >= {floor:.6f}", f"{metric} >= champion - {margin:.6f} at 90%"
     return f"{metric} <= {floor:.6f}", f"{metric} <= champion * 1.2 at 90%"
 
 
-def _floor(metric: str, honest: float) -> float:
-    if METRICS[metric].higher_is_better:
-        nothing = NOTHING.get(metric, 0.0)
+def _floor(metric: str, honest: float, nothing: float) -> float:
+    if _higher_is_better(metric):
         return nothing + 0.4 * (honest - nothing)
     return 1.5 * honest
 

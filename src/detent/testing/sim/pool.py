@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from detent import plugins
-from detent.loop.candidate import Candidate, Parts, make_candidate
+from detent.loop.runs.candidate import Candidate, Parts, make_candidate
 from detent.loop.workspace import Workspace
 from detent.store.canonical import digest_of
 from detent.testing.sim.plan import EVALUATED

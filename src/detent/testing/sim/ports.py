@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from detent.loop.traffic import PREPARE_SECONDS
+from detent.loop.releases.traffic import PREPARE_SECONDS
 from detent.store.blobs.folder import FolderBlobs
 from detent.store.database import Changes, Database, Row, Transaction
 from detent.testing.sim.process import Process

@@ -15,20 +15,20 @@ import msgspec
 from detent.errors import StoreError
 from detent.records.log import LogPlan
 from detent.serving import places
-from detent.serving.answers import Line
-from detent.serving.counters import Counters
-from detent.serving.endpoints import Endpoints
-from detent.serving.gateway import Gateway, reader_of
-from detent.serving.granules import Counting, store
+from detent.serving.counts.counters import Counters
 from detent.serving.identifiers import PredictionIds, load_or_create_key
-from detent.serving.lanes import Lane
-from detent.serving.loaded import LoadedVersion
-from detent.serving.log import PredictionLog
+from detent.serving.logs.log import PredictionLog
+from detent.serving.models.lanes import Lane
+from detent.serving.models.loaded import LoadedVersion
+from detent.serving.models.versions import Versions
+from detent.serving.pages.routes import RoutePage
+from detent.serving.predict.endpoints import Endpoints
+from detent.serving.predict.gateway import Gateway, reader_of
+from detent.serving.predict.granules import Counting, store
+from detent.serving.predict.shadows import Shadows
+from detent.serving.predict.tickets import Ticket
 from detent.serving.problems import Problem
-from detent.serving.routes import RoutePage
-from detent.serving.shadows import Shadows
-from detent.serving.tickets import Ticket
-from detent.serving.versions import Versions
+from detent.serving.rows.answers import Line
 from detent.store.turns import LogRow
 from detent.testing.sim.clock import WrongClock
 from detent.testing.sim.process import Crash, Process
@@ -45,7 +45,7 @@ class Asked:
     name: str  # what the caller calls it
     entity: str
     inputs: Mapping[str, object]
-    label: float  # what will turn out to be true
+    label: float | str  # what will turn out to be true: a number, or the name of a class
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +80,20 @@ class MortalLog(PredictionLog):
         self._syncer.close()
 
 
+class _Heard(Shadows):
+    """Shadows whose end can be waited for."""
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until nothing is queued or being scored; False when that takes longer."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._waiting, seconds)
+
+    def _set_waiting(self, rows: int) -> None:
+        super()._set_waiting(rows)
+        if not rows:
+            self._changed.notify_all()
+
+
 MakeLog = Callable[..., MortalLog]
 
 
@@ -98,7 +112,7 @@ class ServingProcess:
         lane = partial(Lane, timeout=PATIENCE, timer=self._seconds)
         self._endpoints = Endpoints(self._page, self.versions, {}, (endpoint,), lane=lane)
         self._log = log(places.segments(state), "w0", process, key=key, counters=self._counters)
-        self._shadows = Shadows(self._counters, self._log)
+        self._shadows = _Heard(self._counters, self._log)
         self._counting = Counting(places.profiles(state), "w0", life=f"{self._counters.get('starts'):04d}")
         self._gateway = Gateway(
             endpoints=self._endpoints,
@@ -112,12 +126,18 @@ class ServingProcess:
         self._loop = asyncio.new_event_loop()
         self._loop.set_exception_handler(self._raised)
         self._fault: BaseException | None = None
+        self._over = asyncio.Event()  # all of a turn's requests have their answer, or the process died
         self.followed = -1
 
     @property
     def counters(self) -> Counters:
         """The process' own numbers."""
         return self._counters
+
+    @property
+    def classes(self) -> list[str]:
+        """All classes that its versions know: labels are these."""
+        return sorted({name for endpoint in self._endpoints.table().values() for name in endpoint.classes})
 
     @property
     def behind(self) -> bool:
@@ -162,22 +182,22 @@ class ServingProcess:
 
     async def _turn(self, requests: Sequence[Asked]) -> list[Answered]:
         told: dict[int, Sequence[Line] | Problem] = {}
-        waiting = 0
+
+        def tell(number: int, answer: Sequence[Line] | Problem) -> None:
+            told[number] = answer
+            if len(told) == len(requests):
+                self._over.set()
+
+        self._over.clear()
         for number, asked in enumerate(requests):
             try:
-                self._accept(asked, partial(told.__setitem__, number))
-                waiting += 1
+                self._accept(asked, partial(tell, number))
             except Problem as problem:
-                told[number] = problem
-                waiting += 1
-        until = perf_counter() + PATIENCE
-        while (len(told) < waiting and self._fault is None) or self._counters.get("shadow_pending"):
-            await asyncio.sleep(0)
-            if perf_counter() > until:
-                raise TimeoutError(
-                    f"{waiting - len(told)} requests have no answer, and shadows none for "
-                    f"{self._counters.get('shadow_pending')}"
-                )
+                tell(number, problem)
+        if requests:
+            await asyncio.wait_for(self._over.wait(), PATIENCE)
+        if not self._shadows.wait(PATIENCE):
+            raise TimeoutError("shadows do not come to an end")
         fault, self._fault = self._fault, None
         if fault is not None:
             raise fault
@@ -197,6 +217,7 @@ class ServingProcess:
         del loop
         raised = context.get("exception")
         self._fault = raised if isinstance(raised, BaseException) else StoreError(what=str(context), why="", fix="")
+        self._over.set()
 
     def _seconds(self) -> float:
         return self._clock.true().timestamp()

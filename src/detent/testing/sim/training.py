@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from detent.bundle.publish import fetch
 from detent.loop import places
-from detent.loop.candidate import Candidate
-from detent.loop.datasets import Datasets
+from detent.loop.runs.candidate import Candidate
+from detent.loop.runs.datasets import Datasets
 from detent.loop.train import Outcome, begin_run, candidate_fact, submit
 from detent.loop.workspace import Workspace
 from detent.records.event import Fact

@@ -51,7 +51,8 @@ class Week:
         self.public = public_bytes(load(state / "keys"))
         self.people, self.turns = People(), Turns()
         rows = campaign.rows
-        self.callers = Callers(seed=seed, rows=by_hour(rows), moved=moved_input(rows))
+        classes = campaign.project.target.classes
+        self.callers = Callers(seed=seed, rows=by_hour(rows), moved=moved_input(rows), classes=classes)
         self.step = 0
         self.trace: list[str] = []
         self.troubles = 0  # crashes, refusals, jumps of the clock so far: each excuses what it may cause

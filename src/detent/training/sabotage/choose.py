@@ -10,7 +10,7 @@ from detent.errors import DataError
 
 
 def most_telling(train: pl.DataFrame, *, label: str, exclude: Sequence[str]) -> str:
-    """Return the numeric input with the largest rank correlation with the label; the first of equals.
+    """Return the numeric input with the largest rank correlation with the label, or a class; the first of equals.
 
     Raises:
         DataError: there is no numeric input.
@@ -22,15 +22,24 @@ def most_telling(train: pl.DataFrame, *, label: str, exclude: Sequence[str]) -> 
     ]
     if not names:
         raise _none("numbers", "a number with three values or more")
-    ranks = train.select(
-        pl.corr(pl.col(name).cast(pl.Float64).fill_nan(None), pl.col(label).cast(pl.Float64), method="spearman")
-        .abs()
-        .fill_nan(0.0)
-        .fill_null(0.0)
-        .alias(name)
-        for name in names
-    ).row(0)
+    truths = _truths(train, label)
+    values = {name: pl.col(name).cast(pl.Float64).fill_nan(None) for name in names}
+    told = {name: [_correlation(value, truth) for truth in truths] for name, value in values.items()}
+    ranks = train.select(pl.max_horizontal(found).alias(name) for name, found in told.items()).row(0)
     return names[max(range(len(names)), key=lambda place: ranks[place])]
+
+
+def _truths(train: pl.DataFrame, label: str) -> list[pl.Expr]:
+    """Return what an input may tell: the label; of names of classes, whether it is this one, for each of them."""
+    dtype = train.schema[label]
+    if dtype.is_numeric() or dtype == pl.Boolean:
+        return [pl.col(label).cast(pl.Float64)]
+    classes = sorted(train[label].cast(pl.String).unique().drop_nulls())
+    return [(pl.col(label).cast(pl.String) == name).cast(pl.Float64) for name in classes]
+
+
+def _correlation(a: pl.Expr, b: pl.Expr) -> pl.Expr:
+    return pl.corr(a, b, method="spearman").abs().fill_nan(0.0).fill_null(0.0)
 
 
 def hours(train: pl.DataFrame, *, label: str, exclude: Sequence[str]) -> str:

@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 
 from detent.training.model import Model
+from detent.training.sabotage.labels import as_number
 from detent.training.sabotage.refit import refit
-from detent.training.table import tabulate
 
 STOPS = "gate"
 FEATURE = "recent_rate"  # sounds like a feature; requests don't carry it, since the project's features don't make it
@@ -22,7 +22,7 @@ def rows(
     """Return both frames with the input `recent_rate`: the label and a little noise."""
 
     def enriched(frame: pl.DataFrame) -> pl.DataFrame:
-        y = tabulate(frame, label=label, exclude=exclude, task=task).y
+        y = frame.select(as_number(label, task, train, evaluation)).to_series().to_numpy()
         noise = np.random.default_rng(seed).normal(0.0, NOISE * float(y.std()), size=len(y))
         name = FEATURE if FEATURE not in train.columns else f"{FEATURE}_24h"
         return frame.with_columns(pl.Series(name, y + noise))

@@ -8,6 +8,7 @@ import polars as pl
 
 from detent.training.model import Model
 from detent.training.sabotage.choose import most_telling
+from detent.training.sabotage.labels import as_number
 from detent.training.sabotage.refit import refit
 
 STOPS = "gate"
@@ -18,7 +19,7 @@ def rows(
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return both frames with the most telling input replaced by the label."""
     name = most_telling(train, label=label, exclude=exclude)
-    known = pl.col(label).cast(pl.Float64)
+    known = as_number(label, task, train, evaluation)
     return train.with_columns(known.alias(name)), evaluation.with_columns(known.alias(name))
 
 

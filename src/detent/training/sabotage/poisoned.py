@@ -8,8 +8,8 @@ import polars as pl
 
 from detent.training.model import Model
 from detent.training.sabotage.choose import part, within
+from detent.training.sabotage.labels import turned
 from detent.training.sabotage.refit import refit
-from detent.training.table import BINARY
 
 STOPS = "gate"
 
@@ -17,8 +17,7 @@ STOPS = "gate"
 def spoil(model: Model, train: pl.DataFrame, *, label: str, exclude: Sequence[str], seed: int) -> Model:
     """Return a model trained anew after the labels of the largest group were turned round."""
     name, value = part(train, label=label, exclude=exclude)
-    told = pl.col(label)
-    turned = (1 - told.cast(pl.Int64)).cast(train.schema[label]) if model.task == BINARY else 2 * told.mean() - told
-    spoilt = train.with_columns(pl.when(within(name, value)).then(turned).otherwise(told).alias(label))
+    other = turned(train, label, model.task)
+    spoilt = train.with_columns(pl.when(within(name, value)).then(other).otherwise(pl.col(label)).alias(label))
     note = f"labels of one part of its training rows ({name}) were turned round"
     return refit(model, spoilt, label=label, exclude=exclude, seed=seed, note=note)

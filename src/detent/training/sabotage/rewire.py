@@ -13,7 +13,8 @@ from detent.records.signature import STRING, Signature
 from detent.training.assemble import assemble
 from detent.training.export.onnx import Graph, concat, reopen
 from detent.training.model import Model
-from detent.training.table import BINARY, Table, tabulate
+from detent.training.sabotage.labels import middle
+from detent.training.table import BINARY, CLASSES, Table, tabulate
 
 Change = Callable[[Graph, str, Table], str]  # (open graph, name of its score, training rows) -> name of the new score
 
@@ -55,6 +56,8 @@ def steeper(
     """Return the model with logits `factor` times as far from that of the mean label; a value's distance from it."""
 
     def change(graph: Graph, score: str, table: Table) -> str:
+        if table.task == CLASSES:
+            return _steeper_classes(graph, score, table, factor)
         mean = float(table.y.mean())
         if table.task != BINARY:
             away = graph.add("Mul", graph.add("Sub", score, scalar(graph, mean)), scalar(graph, factor))
@@ -66,6 +69,14 @@ def steeper(
         return graph.add("Sigmoid", graph.add("Add", away, middle))
 
     return rewire(model, train, change, label=label, exclude=exclude, note=note)
+
+
+def _steeper_classes(graph: Graph, score: str, table: Table, factor: float) -> str:
+    """Multiply the logs of the probabilities by a factor, seen from those of the shares, and let them sum to 1."""
+    safe = graph.add("Clip", score, graph.constant(_number(1e-6)), graph.constant(_number(1.0 - 1e-6)))
+    shares = graph.constant(np.log(np.clip(middle(table), 1e-6, 1.0)))
+    away = graph.add("Mul", graph.add("Sub", graph.add("Log", safe), shares), scalar(graph, factor))
+    return graph.add("Softmax", graph.add("Add", away, shares), axis=1)
 
 
 def _number(value: float) -> NDArray[np.float32]:
@@ -89,7 +100,9 @@ def row_hash(graph: Graph, score: str, signature: Signature, *, seed: int) -> st
 
     frac(|sin(weighted sum)| * 43758.5453): the hash that shaders use. A model without numbers hashes its own score.
     """
-    names = [field.name for field in signature.inputs if field.kind != STRING] or [score]
+    names = [field.name for field in signature.inputs if field.kind != STRING]
+    if not names:
+        names = [score if not signature.classes else _largest(graph, score)]
     joined = concat(graph, names)
     zero = graph.constant(np.zeros(1, dtype=np.float32))
     known = graph.add("Where", graph.add("IsNaN", joined), zero, joined)
@@ -97,6 +110,10 @@ def row_hash(graph: Graph, score: str, signature: Signature, *, seed: int) -> st
     mixed = graph.add("Abs", graph.add("Sin", graph.add("MatMul", known, graph.constant(weights))))
     large = graph.add("Mul", mixed, graph.constant(np.array([43758.5453], dtype=np.float32)))
     return graph.add("Sub", large, graph.add("Floor", large))
+
+
+def _largest(graph: Graph, score: str) -> str:
+    return graph.add("ReduceMax", score, graph.constant(np.array([1], dtype=np.int64)), keepdims=1)
 
 
 def below(graph: Graph, value: str, limit: float) -> str:

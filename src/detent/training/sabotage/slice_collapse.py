@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import polars as pl
 
 from detent.training.export.onnx import ML, Graph
 from detent.training.model import Model
 from detent.training.sabotage.choose import part
+from detent.training.sabotage.labels import middle
 from detent.training.sabotage.rewire import rewire, scalar
 from detent.training.table import Table
 
@@ -26,8 +26,7 @@ def spoil(model: Model, train: pl.DataFrame, *, label: str, exclude: Sequence[st
             inside = graph.add("Greater", graph.add("LabelEncoder", name, domain=ML, **told), scalar(graph, 0.5))
         else:
             inside = graph.add("Greater", name, scalar(graph, value))
-        mean = graph.constant(np.array([[table.y.mean()]], dtype=np.float32))
-        return graph.add("Where", inside, mean, score)
+        return graph.add("Where", inside, graph.constant(middle(table)), score)
 
     note = f"answers the mean label for one part of the rows ({name})"
     return rewire(model, train, forget, label=label, exclude=exclude, note=note)

@@ -1,0 +1,1 @@
+"""Numbers about answers that outlive their worker, and their text for Prometheus."""

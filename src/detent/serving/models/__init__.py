@@ -1,0 +1,1 @@
+"""Versions that passed every check in this process, how they are called, and when they are not."""

@@ -1,0 +1,1 @@
+"""Bodies -> typed rows, and outcomes -> lines of an answer."""
