@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from postgres_server import Server
 
 os.environ["PATH"] = OWN_PATH  # before the tests look for programs
+
+# Tests crash processes on purpose; where cores are dumped, each would leave hundreds of megabytes.
+resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 # How long an example takes says something about the machine, not about the code.
 settings.register_profile("detent", deadline=None)

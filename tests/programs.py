@@ -34,6 +34,7 @@ class Wanted:
     names: tuple[str, ...] = ()  # of the program, any of them; none: it is a file that is read
     proof: tuple[str, ...] = ()  # arguments with which the program shows that it runs
     only_root: bool = False  # others skip these tests anyway
+    shared: bytes = b""  # the folder under /usr that it reads; its path is compiled into the program
 
     def is_here(self) -> bool:
         if self.only_root and os.geteuid():
@@ -51,7 +52,8 @@ WANTED = (
     Wanted(names=("promtool",), package="prometheus", alone=True, file="usr/bin/promtool", proof=("--version",),
            tests="rules for Prometheus"),
     Wanted(names=("prometheus-alertmanager",), package="prometheus-alertmanager", alone=True,
-           file="usr/bin/prometheus-alertmanager", proof=("--version",), tests="a real Alertmanager"),
+           file="usr/bin/prometheus-alertmanager", proof=("--version",), tests="a real Alertmanager",
+           shared=b"share/prometheus/"),
     Wanted(names=("mkfs.btrfs",), package="btrfs-progs", file="sbin/mkfs.btrfs", proof=("--version",),
            tests="disks that share blocks", only_root=True),
     Wanted(package="linux-libc-dev", file="usr/include/asm-generic/unistd.h", tests="numbers of system calls"),
@@ -124,9 +126,12 @@ def fetch(wanted: Wanted, apt: Apt) -> None:
         path.unlink()
     if not wanted.names:
         return
+    if wanted.shared:  # read where the package was unpacked: a path of as many bytes, from the folder it is started in
+        program = ROOT / wanted.file
+        program.write_bytes(program.read_bytes().replace(b"/usr/" + wanted.shared, b"././/" + wanted.shared))
     BIN.mkdir(exist_ok=True)
     script = BIN / ".new"
-    script.write_text(_script(ROOT / wanted.file), encoding="utf-8")
+    script.write_text(_script(ROOT / wanted.file, ROOT / "usr" if wanted.shared else None), encoding="utf-8")
     script.chmod(0o755)
     code, said = apt.run([str(script), *wanted.proof])
     if code:
@@ -134,8 +139,8 @@ def fetch(wanted: Wanted, apt: Apt) -> None:
     script.rename(BIN / Path(wanted.file).name)
 
 
-def _script(program: Path) -> str:
-    """Return what starts a program with the libraries and the fonts that were unpacked with it."""
+def _script(program: Path, folder: Path | None) -> str:
+    """Return what starts a program, in a folder if one is given, with what was unpacked with it: libraries, fonts."""
     folders = [path for place in ("usr/lib", "lib") for path in sorted((ROOT / place).glob("*-linux-gnu*"))]
     folders += [path for folder in folders if (path := folder / "pulseaudio").is_dir()]
     places = (ROOT / "usr/share/fonts", Path("/usr/share/fonts"))
@@ -143,8 +148,9 @@ def _script(program: Path) -> str:
     listed = "".join(f"<dir>{place}</dir>" for place in places)
     fonts.write_text(f"<fontconfig>{listed}<cachedir>{FOLDER / 'fonts'}</cachedir></fontconfig>\n", encoding="utf-8")
     libraries = ":".join(str(folder) for folder in folders)
+    moved = "" if folder is None else f"cd '{folder}'\n"
     return f"""#!/bin/sh
-export LD_LIBRARY_PATH='{libraries}' FONTCONFIG_FILE='{fonts}'
+{moved}export LD_LIBRARY_PATH='{libraries}' FONTCONFIG_FILE='{fonts}'
 exec '{program}' "$@"
 """
 

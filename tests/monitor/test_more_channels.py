@@ -250,13 +250,14 @@ def test_a_real_alertmanager_takes_alerts_and_knows_repeats(tmp_path):
     port = free_port()
     words = ["prometheus-alertmanager", f"--config.file={tmp_path / 'config.yml'}", f"--storage.path={tmp_path}",
              f"--web.listen-address=127.0.0.1:{port}", "--cluster.listen-address="]  # fmt: skip
-    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with (tmp_path / "said").open("wb") as said:
+        process = subprocess.Popen(words, stdout=said, stderr=said)
     url = f"http://127.0.0.1:{port}"
     now = datetime.now(UTC).isoformat(timespec="microseconds")
     alert = replace(ALERT, at=now, opened_at=now)
     channel = AlertmanagerChannel(url)
     try:
-        send_when_up(channel, alert)
+        send_when_up(channel, alert, process, tmp_path / "said")
         channel.send(alert)
         channel.send(replace(alert, key="quality:roc_auc"))
         known = httpx.get(f"{url}/api/v2/alerts", trust_env=False).json()
@@ -269,14 +270,14 @@ def test_a_real_alertmanager_takes_alerts_and_knows_repeats(tmp_path):
     }  # fmt: skip
 
 
-def send_when_up(channel, alert):
+def send_when_up(channel, alert, process, said):
     until = time.monotonic() + timedelta(seconds=60).total_seconds()
     while True:
         try:
             return channel.send(alert)
         except ChannelError:
-            if time.monotonic() > until:
-                raise
+            if process.poll() is not None or time.monotonic() > until:
+                pytest.fail(f"Alertmanager does not answer: {said.read_text()}", pytrace=False)
             time.sleep(0.05)
 
 

@@ -159,7 +159,9 @@ def test_what_follows_the_last_whole_frame_is_cut_off_and_kept_aside(
     writer.append([b"first", b"second"])
     os.write(writer.descriptor, b"\xff\xff\xff" + garbage)
     kill(writer)
-    SegmentWriter(folder, "w").append([b"after"])
+    following = SegmentWriter(folder, "w")
+    following.append([b"after"])
+    kill(following)
     (sealed,) = folder.glob("*.sealed")
     assert list(read_segment(sealed)) == [b"first", b"second"]
     assert sealed.stat().st_size == 13 + 14
