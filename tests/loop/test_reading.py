@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,37 +20,31 @@ from detent.records.event import Fact
 from detent.store import ledger
 from detent.store.database import open_database
 from detent.store.reading import open_reading
+from permissions import permissions_count
 
 COMMANDS = (("status",), ("verify",), ("log",), ("monitor", "report"), ("why", "1"))
-NOBODY = 65534
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="permissions of POSIX")
 
 
 @pytest.fixture
-def copied(served: Workspace) -> Iterator[Path]:
-    """A served project in a folder that others may enter: that of a test is for its user only."""
+def copied(served: Workspace, tmp_path: Path) -> Path:
+    """A served project that nobody has open."""
     served.db.close()
-    with tempfile.TemporaryDirectory(prefix="detent-test-") as name:
-        Path(name).chmod(0o755)
-        shutil.copytree(served.folder, Path(name) / "shop")
-        yield Path(name) / "shop"
+    shutil.copytree(served.folder, tmp_path / "copied" / "shop")
+    return tmp_path / "copied" / "shop"
 
 
 @contextmanager
 def read_only(folder: Path) -> Iterator[None]:
-    """Let nobody write below a folder; root, whom permissions don't hold back, becomes somebody else meanwhile."""
+    """Let nobody write below a folder, nor read the private key."""
     paths = [folder, *folder.rglob("*")]
     for path in paths:
-        path.chmod(0o600 if path.name == PRIVATE_NAME else 0o555 if path.is_dir() else 0o444)
-    root = os.geteuid() == 0
+        path.chmod(0 if path.name == PRIVATE_NAME else 0o555 if path.is_dir() else 0o444)
     try:
-        if root:
-            os.seteuid(NOBODY)
-        yield
+        with permissions_count():
+            yield
     finally:
-        if root:
-            os.seteuid(0)
         for path in paths:
             if path.exists():
                 path.chmod(0o755 if path.is_dir() else 0o644)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Thread
@@ -72,14 +70,3 @@ def db(databases: Databases, tmp_path: Path) -> Database:
     database = databases.open(tmp_path / "detent.db")
     migrate(database, ["detent.store"])
     return database
-
-
-@pytest.fixture
-def open_folder() -> Iterator[Path]:
-    """A folder that every user may reach, unlike pytest's own."""
-    folder = Path(tempfile.mkdtemp(prefix="detent-"))
-    folder.chmod(0o777)
-    yield folder
-    for below in [folder, *(path for path in folder.rglob("*") if path.is_dir())]:
-        below.chmod(0o777)
-    shutil.rmtree(folder)

@@ -7,21 +7,6 @@ import resource
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
-NOBODY = 65534
-
-
-@contextmanager
-def unprivileged() -> Iterator[None]:
-    """Be a user for whom permissions count."""
-    if os.geteuid():
-        yield
-        return
-    os.seteuid(NOBODY)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-
 
 @contextmanager
 def limit(kind: int, value: int) -> Iterator[None]:

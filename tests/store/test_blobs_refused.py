@@ -13,14 +13,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from refusing import NOBODY, limit, no_descriptors, no_space, unprivileged
+from refusing import limit, no_descriptors, no_space
 
 from detent.errors import StoreError
 from detent.store.blobs import Blobs, FolderBlobs, open_blobs
 from detent.store.canonical import digest
 from detent.store.scrub import scrub
+from permissions import permissions_count
 
 BIG = b"x" * 5000
+NOBODY = 65534
 STORE: dict[str, Callable[[Blobs, Path], object]] = {
     "put": lambda blobs, path: blobs.put(BIG),
     "put_file": lambda blobs, path: blobs.put_file(path),
@@ -101,18 +103,18 @@ def test_a_full_disk_leaves_the_store_as_it_was(
 
 @pytest.mark.parametrize("store", STORE.values(), ids=STORE)
 def test_a_folder_that_may_only_be_read_serves_what_it_has(
-    open_folder: Path, store: Callable[[Blobs, Path], object]
+    tmp_path: Path, store: Callable[[Blobs, Path], object]
 ) -> None:
-    blobs = FolderBlobs(open_folder / "blobs")
+    blobs = FolderBlobs(tmp_path / "blobs")
     name = blobs.put(b"before")
-    path = open_folder / "file"
+    path = tmp_path / "file"
     path.write_bytes(BIG)
     path.chmod(0o444)
-    for folder in [open_folder / "blobs", *(open_folder / "blobs").iterdir()]:
+    for folder in [tmp_path / "blobs", *(tmp_path / "blobs").iterdir()]:
         folder.chmod(0o555)
-    with unprivileged():
+    with permissions_count():
         with pytest.raises(StoreError, match="a blob can't be written") as caught:
-            store(FolderBlobs(open_folder / "blobs"), path)
+            store(FolderBlobs(tmp_path / "blobs"), path)
         assert "permissions" in caught.value.fix
         assert blobs.put(b"before") == name  # it is there: nothing has to be written
         assert blobs.get(name) == b"before"
@@ -124,14 +126,14 @@ def test_a_folder_that_may_only_be_read_serves_what_it_has(
     assert path.read_bytes() == BIG
 
 
-def test_a_blob_or_file_that_may_not_be_read_says_so(open_folder: Path) -> None:
-    blobs = FolderBlobs(open_folder / "blobs")
+def test_a_blob_or_file_that_may_not_be_read_says_so(tmp_path: Path) -> None:
+    blobs = FolderBlobs(tmp_path / "blobs")
     name = blobs.put(b"before")
     blobs.path(name).chmod(0)
-    secret = open_folder / "secret"
+    secret = tmp_path / "secret"
     secret.write_bytes(b"")
     secret.chmod(0)
-    with unprivileged():
+    with permissions_count():
         for read in (blobs.get, blobs.open, blobs.path):
             with pytest.raises(StoreError, match="can't be read") as caught:
                 read(name)
@@ -142,20 +144,22 @@ def test_a_blob_or_file_that_may_not_be_read_says_so(open_folder: Path) -> None:
             FolderBlobs(Path("/proc/blobs"))
 
 
-def test_a_given_up_file_of_somebody_else_is_copied_and_left(open_folder: Path) -> None:
+def test_a_given_up_file_of_somebody_else_is_copied_and_left(tmp_path: Path) -> None:
     if os.geteuid():
         pytest.skip("only root can make a file of somebody else")
-    (open_folder / "theirs").mkdir(mode=0o755)
-    path = open_folder / "theirs" / "file"
+    (tmp_path / "theirs").mkdir(mode=0o755)
+    path = tmp_path / "theirs" / "file"
     path.write_bytes(b"hello")
-    with unprivileged():
-        blobs = FolderBlobs(open_folder / "blobs")
+    for theirs in (path, path.parent):
+        os.chown(theirs, NOBODY, -1)
+    with permissions_count():
+        blobs = FolderBlobs(tmp_path / "blobs")
         with pytest.raises(StoreError, match="can't be written") as caught:
             blobs.put_file(path, move=True)
         assert "Permission denied" in caught.value.why
         assert blobs.get(digest(b"hello")) == b"hello"
     assert path.read_bytes() == b"hello"
-    assert path.stat().st_uid != NOBODY
+    assert path.stat().st_uid == NOBODY
 
 
 @pytest.mark.parametrize("store", STORE.values(), ids=STORE)

@@ -4,11 +4,11 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from refusing import unprivileged
 
 from detent.errors import BusyError, StoreError
 from detent.store.database import SqliteDatabase, open_database
 from detent.store.migrate import migrate
+from permissions import permissions_count
 
 
 def test_a_failed_transaction_leaves_nothing(tmp_path: Path) -> None:
@@ -61,34 +61,34 @@ def test_every_room_with_tables_migrates_once(tmp_path: Path) -> None:
         migrate(db, ["detent.store"])
 
 
-def test_a_database_that_may_only_be_read_says_so_and_can_be_read(open_folder: Path) -> None:
-    path = open_folder / "state" / "a.db"
+def test_a_database_that_may_only_be_read_says_so_and_can_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "state" / "a.db"
     made = open_database(path)
     with made.transaction() as tx:
         tx.execute("CREATE TABLE t (x INTEGER)")
     made.close()
     path.chmod(0o444)
     path.parent.chmod(0o555)
-    with unprivileged(), pytest.raises(StoreError, match="the database (is read-only|can't be written)") as caught:
+    with permissions_count(), pytest.raises(StoreError, match="the database (is read-only|can't be written)") as caught:
         db = open_database(path)
         with db.transaction() as tx:
             tx.execute("INSERT INTO t VALUES (1)")
     assert "permissions" in caught.value.fix
-    with unprivileged(), pytest.raises(StoreError, match="can't be written") as caught:
-        open_database(open_folder / "state" / "below" / "a.db")
+    with permissions_count(), pytest.raises(StoreError, match="can't be written") as caught:
+        open_database(tmp_path / "state" / "below" / "a.db")
     assert "permissions" in caught.value.fix
     assert made.path == path
 
 
-def test_a_database_file_that_became_read_only_keeps_its_rows(open_folder: Path) -> None:
-    path = open_folder / "a.db"
-    with unprivileged():
+def test_a_database_file_that_became_read_only_keeps_its_rows(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    with permissions_count():
         db = open_database(path)
         with db.transaction() as tx:
             tx.execute("CREATE TABLE t (x INTEGER)")
         db.close()
     path.chmod(0o444)
-    with unprivileged():
+    with permissions_count():
         db = open_database(path)
         assert db.rows("SELECT x FROM t") == []
         with pytest.raises(StoreError, match="read-only") as caught, db.transaction() as tx:

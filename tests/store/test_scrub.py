@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
-from refusing import unprivileged
 
 from detent.store.blobs import FolderBlobs, open_blobs
 from detent.store.canonical import digest
 from detent.store.scrub import scrub
+from permissions import permissions_count
 
 
 def spoil(path: Path) -> None:
@@ -64,15 +64,15 @@ def test_a_share_of_nothing_is_a_mistake(tmp_path: Path) -> None:
             scrub(FolderBlobs(tmp_path), share)
 
 
-def test_damage_that_can_not_be_moved_is_reported_all_the_same(open_folder: Path) -> None:
-    blobs = FolderBlobs(open_folder / "blobs")
+def test_damage_that_can_not_be_moved_is_reported_all_the_same(tmp_path: Path) -> None:
+    blobs = FolderBlobs(tmp_path / "blobs")
     bad, secret, good = sorted(blobs.put(b"%d" % number) for number in range(3))
     spoil(blobs.path(bad))
-    path = open_folder / "blobs" / secret[:2] / secret[2:]
+    path = tmp_path / "blobs" / secret[:2] / secret[2:]
     path.chmod(0)
-    for folder in [open_folder / "blobs", *(open_folder / "blobs").iterdir()]:
+    for folder in [tmp_path / "blobs", *(tmp_path / "blobs").iterdir()]:
         folder.chmod(0o555)
-    with unprivileged():
+    with permissions_count():
         report = scrub(blobs)
     assert [name for name, _ in report.unreadable] == [bad, secret]
     assert "Permission denied" in report.unreadable[1][1]
