@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import pickle
 import py_compile
+import shutil
 import sys
 from pathlib import Path
 
@@ -69,6 +70,19 @@ def test_an_edited_file_is_imported_again_whoever_imports_it(tmp_path: Path, edi
     assert sorted(after()) == ["new", "old", "old"]
     assert before() == ["old"] * 3
     assert pickle.loads(pickle.dumps(after)) is after
+
+
+def test_an_edit_below_a_package_that_another_project_had_too_is_seen_once_that_one_is_gone(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        folder = tmp_path / name / "parts_e2"
+        folder.mkdir(parents=True)
+        (folder / "deep.py").write_text(f"WORD = '{name}'\n")
+        (tmp_path / name / "main_e2.py").write_text("from parts_e2 import deep\nWORD = deep.WORD\n")
+    assert load_callable("main_e2.py:WORD", tmp_path / "one") == "one"
+    shutil.rmtree(tmp_path / "one")
+    assert load_callable("main_e2.py:WORD", tmp_path / "two") == "two"
+    folder.joinpath("deep.py").write_text("WORD = 'new'\n")
+    assert load_callable("main_e2.py:WORD", tmp_path / "two") == "new"
 
 
 def test_a_file_that_was_added_after_the_first_import_is_found(tmp_path: Path) -> None:

@@ -100,6 +100,9 @@ def forget_edited(folder: Path) -> None:
     forgotten = [name for name in specs if (edited if name in here else _is_named(name, folder))]
     for name in forgotten:
         del sys.modules[name]
+        parent, _, child = name.rpartition(".")
+        if parent in sys.modules:  # `from parent import child` looks there first
+            vars(sys.modules[parent]).pop(child, None)
     if forgotten:
         _specs.clear()
         importlib.invalidate_caches()

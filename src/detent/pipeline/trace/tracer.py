@@ -103,7 +103,7 @@ class Tracer:
     def _guess(self, notes: Notes, heard: audit.Heard, executed: dict[str, str]) -> None:
         """Take files that the code names, and arguments of programs, for read."""
         mine = [path for path in executed if path not in self._ignored]
-        sources = self._sources or [Path(path).read_text("utf-8", "replace") for path in mine]
+        sources = self._sources or [_source(path) for path in mine]
         files, folders = files_in(words_of(sources) | heard.words, Path(self._ignored.folder))
         for path in files:
             notes.opened(path, os.O_RDONLY)
@@ -126,3 +126,11 @@ class Tracer:
     def _free_one_descriptor(self) -> None:
         os.close(self._spare)
         self._spare = -1
+
+
+def _source(path: str) -> str:
+    """Return a module's source; "" when its file is gone since it was imported."""
+    try:
+        return Path(path).read_text("utf-8", "replace")
+    except OSError:
+        return ""

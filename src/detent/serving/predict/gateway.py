@@ -227,15 +227,16 @@ class Gateway:
         self._give_out(tickets, _unlogged(failure) if failure else None)
 
     def _give_out(self, tickets: Sequence[Ticket], problem: Problem | None) -> None:
-        """Count and answer what is in the log; or say why it can't be."""
+        """Answer what is in the log, or say why it can't be. Counting comes after that: nobody waits for it."""
+        for ticket in tickets:
+            if problem is None and ticket.endpoint.route.shadows:  # first: whoever was answered may count on them
+                self._shadows.submit(ticket.endpoint, _copies(ticket.items), ticket.now)
+            ticket.done(ticket, problem or answer_of(ticket))
         if problem is None:
             count_rows(tickets, self._counters)
             if self._see is not None:
                 self._see(tickets)
         for ticket in tickets:
-            if problem is None and ticket.endpoint.route.shadows:  # first: whoever was answered may count on them
-                self._shadows.submit(ticket.endpoint, _copies(ticket.items), ticket.now)
-            ticket.done(ticket, problem or answer_of(ticket))
             ticket.items, ticket.asked = (), None  # no circle is left for the collector to find
 
     def _write(self, tickets: Sequence[Ticket]) -> Problem | None:
