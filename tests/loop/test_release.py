@@ -4,12 +4,15 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from io import StringIO
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import polars as pl
 import pytest
+from rich.console import Console
 
+from detent.cli.overview import overview
 from detent.errors import RefusedError
 from detent.loop.champion import bundle_folder, champion_version
 from detent.loop.controller import Controller
@@ -146,6 +149,38 @@ def test_a_stage_without_an_answer_holds_its_weight_and_people_are_told_once(
     assert moved is not None
     assert moved.state == "called back"
     assert {caller.predict("shop", ROW, f"customer {number}").version for number in range(50)} == {1}
+
+
+@pytest.mark.parametrize(
+    "edited",
+    [
+        {"kind": "ab", "stages": (Stage(name="100%", weight=10_000),)},
+        {"stages": (Stage(name="100%", weight=10_000),)},
+        {"kind": "blue_green", "stages": (Stage(name="shadow", weight=0), Stage(name="100%", weight=10_000))},
+    ],
+)
+def test_a_plan_that_is_edited_while_a_rollout_runs_gives_it_no_traffic(
+    served: Workspace, edited: dict[str, object]
+) -> None:
+    gateway, number = NeighbourGateway(served), second_version(served)
+    ws = with_plan(served, stages=(Stage(name="10%", weight=1000), Stage(name="100%", weight=10_000)))
+    before = release(ws, gateway, number, reason="test")
+    arms = desired_route(ws).arms
+    later = with_plan(ws, **edited)
+    assert desired_route(later).arms == arms
+    moved = advance(later, gateway)
+    assert moved is not None
+    assert (moved.state, moved.stage) == ("running", before.stage)
+    assert champion_version(ws) == versions.get(ws.db, ws.model, 1)
+    assert "detent.yaml has another kind or other stages by now" in shown(later)
+    rollback(later, gateway, reason="done")
+    assert "detent.yaml has another" not in shown(later)
+
+
+def shown(ws: Workspace) -> str:
+    console = Console(width=200, file=StringIO(), highlight=False)
+    console.print(overview(ws))
+    return console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def test_an_ab_test_splits_callers_and_goes_back_to_the_champion_at_its_end(

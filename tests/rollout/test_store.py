@@ -23,7 +23,7 @@ from detent.rollout import (
     latest_look,
     open_rollout,
 )
-from detent.rollout.store import extend, freeze_slower
+from detent.rollout.store import extend, freeze_slower, plan_of
 from detent.store import ledger
 from detent.store.migrate import migrate
 
@@ -45,7 +45,7 @@ def db(databases, tmp_path):
 
 
 def start(db, candidate=2, champion=1, endpoint="flights", now=T0, **more):
-    opening = Opening(model="delay", endpoint=endpoint, candidate=candidate, champion=champion, **more)
+    opening = Opening(model="delay", endpoint=endpoint, candidate=candidate, champion=champion, plan=PLAN, **more)
     with db.transaction() as tx:
         return open_rollout(tx, opening, actor="test", now=now)
 
@@ -81,9 +81,14 @@ def test_even_plain_sql_can_not_start_a_second_rollout(db):
     with pytest.raises((sqlite3.IntegrityError, psycopg.IntegrityError)), db.transaction() as tx:
         tx.execute(
             "INSERT INTO rollouts SELECT 'x', model, endpoint, candidate, champion, stage, stage_since, started_at, "
-            "state, reason, kind, arms, slow, slower FROM rollouts WHERE id = :id",
+            "state, reason, kind, arms, slow, slower, plan FROM rollouts WHERE id = :id",
             id=rollout.id,
         )
+
+
+def test_a_rollout_keeps_the_plan_that_it_began_with(db):
+    assert plan_of(db, start(db).id) == PLAN
+    assert plan_of(db, "flights-9") is None
 
 
 def test_the_champion_is_not_rolled_out_against_itself(db):

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from detent.loop.audit import audit
+from detent.loop.releases.plan import plan_of, way_has_changed
 from detent.loop.releases.traffic import desired_route
 from detent.loop.workspace import Workspace
 from detent.monitor import store as monitor
@@ -22,6 +23,7 @@ from detent.serving import hosts
 from detent.store.ledger import Audit
 
 SHOWN, LATEST, RUN = 5, 10, 22
+CHANGED = "detent.yaml has another kind or other stages by now: they count from the next rollout on"
 
 
 def overview(ws: Workspace) -> Group:
@@ -30,8 +32,12 @@ def overview(ws: Workspace) -> Group:
     lines = [Text(f"{ws.project.name}: {_traffic(ws)}", style="bold"), *_versions(ws)]
     rollout = rollouts.current(ws.db, endpoint)
     if rollout is not None:
-        where = standing(ws.project.rollout, rollout)
-        lines.append(Text(f"{rollout.kind} {rollout.id}: {where} since {rollout.stage_since[:19]}. {rollout.reason}"))
+        where = standing(plan_of(ws, rollout), rollout)
+        lines.append(
+            Text(f"{rollout.kind} {rollout.id}: {where} since {rollout.stage_since[:19]} UTC. {rollout.reason}")
+        )
+        if way_has_changed(ws, rollout):
+            lines.append(Text(f"  {CHANGED}", style="yellow"))
     lines += [*_hosts(ws), *_episodes(ws)]
     lines.append(_ledger(audit(ws)))
     return Group(*lines)

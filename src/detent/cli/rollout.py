@@ -45,6 +45,7 @@ def plan(folder: Path, rate: float | None, failing: float | None) -> None:
 @click.pass_obj
 def start(folder: Path, numbers: tuple[int, ...], reason: str) -> None:
     """Roll out version NUMBERS: one for a canary, one or more for an A/B test or a bandit."""
+    from detent.loop.releases.plan import plan_of
     from detent.loop.releases.release import release
     from detent.loop.servers.serve import NeighbourGateway
     from detent.loop.workspace import open_workspace
@@ -52,7 +53,7 @@ def start(folder: Path, numbers: tuple[int, ...], reason: str) -> None:
 
     ws = open_workspace(folder)
     rollout = release(ws, NeighbourGateway(ws), numbers[0], rivals=numbers[1:], reason=reason)
-    click.echo(f"{rollout.id} ({rollout.kind}): {rollout.state}, {standing(ws.project.rollout, rollout)}")
+    click.echo(f"{rollout.id} ({rollout.kind}): {rollout.state}, {standing(plan_of(ws, rollout), rollout)}")
     click.echo(f"  {rollout.reason}")
 
 

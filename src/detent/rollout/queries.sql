@@ -1,8 +1,9 @@
 -- open_rollout --
 INSERT INTO rollouts
-    (id, model, endpoint, candidate, champion, stage, stage_since, started_at, state, reason, kind, arms, slow, slower)
+    (id, model, endpoint, candidate, champion, stage, stage_since, started_at, state, reason, kind, arms, slow, slower,
+    plan)
 VALUES (:id, :model, :endpoint, :candidate, :champion, :stage, :stage_since, :started_at, :state, :reason, :kind,
-    :arms, :slow, :slower)
+    :arms, :slow, :slower, :plan)
 
 -- count_rollouts --
 SELECT COUNT(*) AS rollouts FROM rollouts WHERE endpoint = :endpoint
@@ -14,6 +15,9 @@ FROM rollouts WHERE endpoint = :endpoint AND state = 'running'
 -- rollout --
 SELECT id, model, endpoint, candidate, champion, stage, stage_since, started_at, state, reason, kind, arms, slow, slower
 FROM rollouts WHERE id = :id
+
+-- plan --
+SELECT plan FROM rollouts WHERE id = :id
 
 -- history --
 SELECT id, model, endpoint, candidate, champion, stage, stage_since, started_at, state, reason, kind, arms, slow, slower

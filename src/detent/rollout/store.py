@@ -66,6 +66,7 @@ class Opening:
     endpoint: str
     candidate: int
     champion: int | None
+    plan: RolloutPlan
     stage: int = 0
     kind: str = "canary"
     arms: tuple[Arm, ...] = ()
@@ -110,7 +111,10 @@ def open_rollout(tx: Transaction, opening: Opening, *, actor: str, now: datetime
         slow=opening.slow,
         slower=opening.slower,
     )
-    tx.execute(_SQL["open_rollout"], **{**asdict(rollout), "arms": _arms_as_json(rollout.arms)})
+    tx.execute(
+        _SQL["open_rollout"],
+        **{**asdict(rollout), "arms": _arms_as_json(rollout.arms), "plan": _plan_as_json(opening.plan)},
+    )
     _tell(tx, rollout, "rollout.opened", {"champion": champion, "kind": rollout.kind}, actor, now)
     return rollout
 
@@ -162,7 +166,7 @@ def apply_step(
         _SQL["save_decision"],
         rollout=rollout.id, at=iso(now), actor=actor, stage=rollout.stage, stage_since=rollout.stage_since,
         action=step.action, reason=step.reason, evidence=step.evidence,
-        rollout_before=canonical(asdict(rollout)).decode(), plan=canonical(plan_as_json(plan)).decode(),
+        rollout_before=canonical(asdict(rollout)).decode(), plan=_plan_as_json(plan),
         look=seen, step=taken,
     )  # fmt: skip
     details = {"stage": moved.stage, "reason": step.reason, "evidence": step.evidence}
@@ -212,6 +216,12 @@ def get(reader: Reader, rollout: str) -> Rollout | None:
     """Return a rollout by its id, or None."""
     row = reader.row(_SQL["rollout"], id=rollout)
     return None if row is None else _rollout(row)
+
+
+def plan_of(reader: Reader, rollout: str) -> RolloutPlan | None:
+    """Return the plan that a rollout began with; None: an earlier version of detent kept none."""
+    row = reader.row(_SQL["plan"], id=rollout)
+    return None if row is None or row["plan"] is None else plan_from_json(json.loads(row["plan"]))
 
 
 def history(reader: Reader, endpoint: str) -> list[Rollout]:
@@ -265,6 +275,10 @@ def _arms(data: Sequence[Mapping[str, int]]) -> tuple[Arm, ...]:
 
 def _arms_as_json(arms: Sequence[Arm]) -> str:
     return canonical([asdict(arm) for arm in arms]).decode()
+
+
+def _plan_as_json(plan: RolloutPlan) -> str:
+    return canonical(plan_as_json(plan)).decode()
 
 
 def _tell(tx: Transaction, rollout: Rollout, kind: str, details: dict[str, object], actor: str, now: datetime) -> None:

@@ -9,10 +9,12 @@ import polars as pl
 
 from detent.loop.releases.counting import READ, Counting, slowest_twentieth
 from detent.loop.releases.labelled import COLUMNS, differences, rewards
+from detent.loop.releases.plan import plan_of
 from detent.loop.workspace import Workspace
 from detent.predictions import read
 from detent.predictions.frames import KEY, SCHEMA, at
 from detent.predictions.tails import kept
+from detent.records.project import RolloutPlan
 from detent.records.rollout import BANDIT, Difference, Reward, Rollout
 from detent.rollout.look import Look
 from detent.rollout.shadow import ShadowReport, compare_shadow
@@ -55,14 +57,15 @@ class Evidence:
         counting.begin_stage(rollout.stage_since)
         for frame in self._new(ws, parse(rollout.started_at), now, where=counting.wanted):
             counting.add(frame)
-        experiment = ws.project.rollout.experiment
+        plan = plan_of(ws, rollout)
+        experiment = plan.experiment
         pause = min(LABELS_EVERY, experiment.every) if rollout.kind == BANDIT else LABELS_EVERY
         due = self._labels_at is None or now - self._labels_at >= pause
         ends = bool(rollout.arms) and now - parse(rollout.started_at) >= experiment.lasts
         if rollout.champion is not None and (due or ends):  # the report of an experiment holds all of it
             self._labels_at = now
-            self._differences, self._rewards = self._labelled(ws, rollout)
-        in_shadow = not rollout.arms and ws.project.rollout.stages[rollout.stage].weight == 0
+            self._differences, self._rewards = self._labelled(ws, plan, rollout)
+        in_shadow = not rollout.arms and plan.stages[rollout.stage].weight == 0
         return Look(
             tallies=counting.tallies(),
             entities=counting.entities(rollout.stage_since),
@@ -96,11 +99,13 @@ class Evidence:
         self._until = now
         return frames
 
-    def _labelled(self, ws: Workspace, rollout: Rollout) -> tuple[tuple[Difference, ...], tuple[Reward, ...]]:
+    def _labelled(
+        self, ws: Workspace, plan: RolloutPlan, rollout: Rollout
+    ) -> tuple[tuple[Difference, ...], tuple[Reward, ...]]:
         mine = pl.col("endpoint") == rollout.endpoint
         rows = read(ws.state, parse(rollout.started_at), tails=kept(ws.state), columns=COLUMNS, where=mine)
         found = differences(ws, rollout, rows) if rollout.kind != BANDIT else ()
-        return found, rewards(ws, rollout, rows) if rollout.kind == BANDIT else ()
+        return found, rewards(ws, plan.experiment, rollout, rows) if rollout.kind == BANDIT else ()
 
     def _shadow(self, ws: Workspace, rollout: Rollout) -> ShadowReport | None:
         """Pair the shadow's answers with the champion's for the same requests of this stage."""
@@ -121,13 +126,15 @@ class Evidence:
         return compare_shadow(numbers["candidate"].to_numpy(), numbers["champion"].to_numpy())
 
 
-def slow_limits(ws: Workspace, champion: int | None, until: datetime) -> tuple[float | None, float | None]:
+def slow_limits(
+    ws: Workspace, plan: RolloutPlan, champion: int | None, until: datetime
+) -> tuple[float | None, float | None]:
     """Return the service times (seconds) above which an answer is slow, and slower than the champion used to be.
 
     The second is None while the champion has too few answers. Under a virtual clock both are None: the time that this
     machine needs says nothing about the world that is replayed.
     """
-    plan, endpoint = ws.project.rollout, ws.project.serving.endpoint
+    endpoint = ws.project.serving.endpoint
     if isinstance(ws.clock, VirtualClock):
         return None, None
     slow = None if plan.slow is None else plan.slow.total_seconds()

@@ -8,6 +8,7 @@ from datetime import date
 
 from detent.errors import RefusedError, did_you_mean
 from detent.loop.releases.evidence import recount
+from detent.loop.releases.plan import plan_of
 from detent.loop.workspace import Workspace
 from detent.predictions import places
 from detent.records.rollout import Difference, Metric, Rollout, Tally
@@ -85,7 +86,7 @@ def _running(ws: Workspace, rollout: Rollout) -> list[str]:
         return ["Nobody has looked yet: the controller of `detent up` does."]
     at, look, step = found
     return [
-        f"{at[:19]}  now ({standing(ws.project.rollout, rollout)})",
+        f"{at[:19]}  now ({standing(plan_of(ws, rollout), rollout)})",
         f"  {step.reason}",
         *(f"  {line}" for line in _seen(step.metrics, look)),
     ]

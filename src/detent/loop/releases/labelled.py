@@ -10,6 +10,7 @@ from detent.loop.classes import classes_in, logged_losses
 from detent.loop.releases.counting import ROUTE
 from detent.loop.workspace import Workspace
 from detent.predictions import join, labels_of
+from detent.records.project import Experiment
 from detent.records.rollout import AB, Difference, Reward, Rollout
 from detent.registry import versions
 from detent.statistics.sequences import Mean, arm_mean, paired_mean
@@ -44,14 +45,14 @@ def differences(ws: Workspace, rollout: Rollout, rows: pl.DataFrame) -> tuple[Di
     return tuple(one for one in found if one is not None)
 
 
-def rewards(ws: Workspace, rollout: Rollout, rows: pl.DataFrame) -> tuple[Reward, ...]:
+def rewards(ws: Workspace, experiment: Experiment, rollout: Rollout, rows: pl.DataFrame) -> tuple[Reward, ...]:
     """Return what each arm earned with rows that are old enough to have a label."""
     live = rows.filter((pl.col("endpoint") == rollout.endpoint) & (pl.col("arm") == "live"))
     matured = _matured(ws, live).sort("time", "entity", "version")
-    by_label = ws.project.rollout.experiment.reward == "label"
+    by_label = experiment.reward == "label"
     matured = matured.with_columns(reward=pl.col("label") if by_label else -pl.col("loss"))
     known = matured.filter(pl.col("reward").is_not_null() & pl.col("version").is_in([a.version for a in rollout.arms]))
-    half_life = ws.project.rollout.experiment.half_life.total_seconds()
+    half_life = experiment.half_life.total_seconds()
     found = []
     for arm in rollout.arms:
         mine = known.filter(pl.col("version") == arm.version)

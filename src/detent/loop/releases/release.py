@@ -11,12 +11,14 @@ from detent.loop.alerts.channels import channel_names
 from detent.loop.champion import CHAMPION, champion_version
 from detent.loop.judging.waivers import require_in_force
 from detent.loop.releases.evidence import Evidence, slow_limits
+from detent.loop.releases.plan import plan_of
 from detent.loop.releases.traffic import ROLLED_BACK, Gateway, apply_route, desired_route, previous_champion
 from detent.loop.workspace import Workspace
 from detent.monitor import outbox
 from detent.records.alert import Alert
 from detent.records.finding import CRITICAL, WARNING
 from detent.records.log import OFF
+from detent.records.project import RolloutPlan
 from detent.records.rollout import (
     AB,
     ADVANCE,
@@ -120,14 +122,15 @@ def advance(
     gateway.settle()
     now = ws.now()  # the decision is kept with this moment, so that it can be taken again
     look = (evidence or Evidence()).look(ws, rollout, now=now)
-    step = judge(ws.project.rollout, rollout, look, now=now)
+    plan = plan_of(ws, rollout)
+    step = judge(plan, rollout, look, now=now)
     if not forward and step.action in (ADVANCE, FINISH):
         return rollout
     if step.action == HOLD:
         with ws.db.transaction() as tx:
             if step.alarm and not store.alarm_told(tx, rollout, step.alarm):
                 _alarm(ws, tx, rollout, step)
-            return store.apply_step(tx, rollout, step, plan=ws.project.rollout, look=look, actor=ws.actor, now=now)
+            return store.apply_step(tx, rollout, step, plan=plan, look=look, actor=ws.actor, now=now)
     return _move(ws, gateway, rollout, step, look=look, now=now, evidence=evidence)
 
 
@@ -218,12 +221,13 @@ def _opening(ws: Workspace, number: int, rivals: Sequence[int], champion: int | 
             why="serving.log is off, so nothing would ever be known about it, and no data is no decision",
             fix="write serving: {log: {mode: sample, sample: 10%}} in detent.yaml, or any other mode",
         )
-    slow, slower = slow_limits(ws, champion, ws.now())
+    slow, slower = slow_limits(ws, plan, champion, ws.now())
     return store.Opening(
         model=ws.model,
         endpoint=ws.project.serving.endpoint,
         candidate=number,
         champion=champion,
+        plan=plan,
         stage=1 if hotfix and plan.stages[0].weight == 0 else 0,
         kind=plan.kind,
         arms=first_arms(plan, champion, candidates) if experiment and champion is not None else (),
@@ -243,8 +247,8 @@ def _move(
     evidence: Evidence | None = None,
 ) -> Rollout:
     """Store a decision with its alias changes in one transaction, then publish the route that follows from it."""
-    plan, now = ws.project.rollout, now or ws.now()
-    limits = _limit_after_shadow(ws, rollout, step)
+    plan, now = plan_of(ws, rollout), now or ws.now()
+    limits = _limit_after_shadow(ws, plan, rollout, step)
     with ws.db.transaction() as tx:
         moved = store.apply_step(tx, rollout, step, plan=plan, look=look, actor=ws.actor, now=now)
         if limits is not None:
@@ -262,10 +266,10 @@ def _move(
     return moved
 
 
-def _limit_after_shadow(ws: Workspace, rollout: Rollout, step: Step) -> float | None:
+def _limit_after_shadow(ws: Workspace, plan: RolloutPlan, rollout: Rollout, step: Step) -> float | None:
     """Return the limit of "slower" for a champion that had too few answers when the rollout began."""
-    leaves = step.action == ADVANCE and ws.project.rollout.stages[rollout.stage].weight == 0
-    return slow_limits(ws, rollout.champion, ws.now())[1] if leaves and rollout.slower is None else None
+    leaves = step.action == ADVANCE and plan.stages[rollout.stage].weight == 0
+    return slow_limits(ws, plan, rollout.champion, ws.now())[1] if leaves and rollout.slower is None else None
 
 
 def _alarm(ws: Workspace, tx: Transaction, rollout: Rollout, step: Step) -> None:
@@ -288,7 +292,7 @@ def _asked(reason: str) -> Step:
 
 
 def _begins(ws: Workspace, rollout: Rollout) -> str:
-    return f"{rollout.kind} begins" if rollout.arms else f"stage {ws.project.rollout.stages[rollout.stage].name}"
+    return f"{rollout.kind} begins" if rollout.arms else f"stage {plan_of(ws, rollout).stages[rollout.stage].name}"
 
 
 def _point(ws: Workspace, tx: Transaction, alias: str, number: int | None, reason: str) -> None:

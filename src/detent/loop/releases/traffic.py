@@ -16,6 +16,7 @@ from detent.gate import store as verdicts
 from detent.loop import places
 from detent.loop.champion import CHAMPION, bundle_folder
 from detent.loop.hosts.publish import in_force, publish, refused_elsewhere
+from detent.loop.releases.plan import plan_of
 from detent.loop.workspace import Workspace
 from detent.records.event import Fact
 from detent.records.rollout import Rollout
@@ -72,7 +73,7 @@ def desired_route(ws: Workspace) -> Route:
 def _split(ws: Workspace, rollout: Rollout, champion: int) -> tuple[tuple[Arm, ...], tuple[int, ...], int]:
     if rollout.arms:
         return rollout.arms, (), champion
-    weight = ws.project.rollout.stages[rollout.stage].weight
+    weight = plan_of(ws, rollout).stages[rollout.stage].weight
     if weight == 0:
         return (Arm(version=champion, weight=ALL),), (rollout.candidate,), champion
     arms = (Arm(version=champion, weight=ALL - weight), Arm(version=rollout.candidate, weight=weight))
