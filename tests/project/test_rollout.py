@@ -66,9 +66,25 @@ def test_experiments_have_their_own_keys(tmp_path):
         ("{stages: [5%, 50%]}", "the last stage must be 100%"),
         ("{stages: [50% for ever, 100%]}", "no duration"),
         ("{promote: {failures: 0}}", "no share"),
+        ("{stages: [shadow, 5, 100%]}", "such as 5%"),
+        ("{stages: [50%, 100% for 24h]}", "99% for 24h, 100%"),
+        ("{max_time: 10m}", "max_time (10 min) ends a stage before min_time (60 min) is over"),
+        ("{max_time: 7}", "write for example 7d, 7h or 7m"),
+        ("{slow: 0ms}", "`0ms` is no time at all"),
+        ("{kind: ab, split: 100%}", "leaves one side without requests"),
+        ("{kind: ab, split: 0.001%}", "leaves one side without requests"),
+        ("{kind: ab, lasts: 0d}", "`0d` is no time at all"),
+        ("{kind: bandit, half_life: 0h}", "`0h` is no time at all"),
+        ("{kind: bandit, every: 0m}", "`0m` is no time at all"),
+        ("{kind: bandit, floor: 60%}", "two arms can't both have `60%`"),
     ],
 )
 def test_mistakes_are_named(tmp_path, text, said):
     with pytest.raises(ProjectError) as caught:
         parsed(tmp_path, text)
     assert said in str(caught.value)
+
+
+def test_a_stage_with_a_time_of_its_own_may_last_longer_than_max_time(tmp_path):
+    plan = parsed(tmp_path, "{stages: [shadow for 2h, 50% for 5h, 100%], max_time: 30m}")
+    assert plan.max_time == timedelta(minutes=30)

@@ -40,13 +40,13 @@ def read_rollout(value: Value | None, gate: Sequence[Check]) -> RolloutPlan:
         section = value.section(_KEYS[kind])
     read = _Reader(section)
     stages = section.get("stages") if section else None
-    return RolloutPlan(
+    plan = RolloutPlan(
         kind=kind,
         stages=_stages(stages) if stages else tuple(_stage(text) for text in _STAGES[kind]),
         min_requests=read.whole("min_requests", _DEFAULT.min_requests, low=1),
         min_entities=read.whole("min_entities", _DEFAULT.min_entities, low=1),
         min_time=read.span("min_time", _DEFAULT.min_time),
-        max_time=read.span("max_time", _DEFAULT.max_time),
+        max_time=read.length("max_time", _DEFAULT.max_time),
         on_timeout=read.word("on_timeout", ("hold", "rollback"), _DEFAULT.on_timeout),
         alpha=read.number("alpha", _DEFAULT.alpha, low=1e-9, high=0.5),
         tolerated=read.number("tolerated", _DEFAULT.tolerated, low=1.0, high=100.0),
@@ -55,6 +55,13 @@ def read_rollout(value: Value | None, gate: Sequence[Check]) -> RolloutPlan:
         proof=_proof(section.get("promote") if section else None),
         experiment=_experiment(read),
     )
+    hurried = any(stage.lasts is None for stage in plan.stages[:-1]) and plan.max_time <= plan.min_time
+    if value is not None and hurried and "stages" in _KEYS[kind]:
+        raise value.error(
+            f"max_time ({_minutes(plan.max_time)}) ends a stage before min_time ({_minutes(plan.min_time)}) is over",
+            "write a max_time that is longer than min_time",
+        )
+    return plan
 
 
 class _Reader:
@@ -77,6 +84,15 @@ class _Reader:
     def span(self, key: str, default: timedelta) -> timedelta:
         return default if self._section is None else self._section.read(key, _duration, default)
 
+    def length(self, key: str, default: timedelta) -> timedelta:
+        return default if self._section is None else self._section.read(key, _length, default)
+
+    def points(self, key: str, default: int) -> int:
+        return default if self._section is None else self._section.read(key, _points, default)
+
+    def floor(self, key: str, default: float) -> float:
+        return default if self._section is None else self._section.read(key, _floor, default)
+
     def word(self, key: str, known: tuple[str, ...], default: str) -> str:
         return default if self._section is None else self._section.read(key, lambda item: item.one_of(known), default)
 
@@ -97,13 +113,13 @@ def _proof(value: Value | None) -> Proof:
 def _experiment(read: _Reader) -> Experiment:
     default = Experiment()
     return Experiment(
-        split=round(read.share("split", default.split / 10_000) * 10_000),
-        lasts=read.span("lasts", default.lasts),
+        split=read.points("split", default.split),
+        lasts=read.length("lasts", default.lasts),
         reward=read.word("reward", ("loss", "label"), default.reward),
-        every=read.span("every", default.every),
+        every=read.length("every", default.every),
         min_rewards=read.whole("min_rewards", default.min_rewards, low=2),
-        floor=read.share("floor", default.floor),
-        half_life=read.span("half_life", default.half_life),
+        floor=read.floor("floor", default.floor),
+        half_life=read.length("half_life", default.half_life),
     )
 
 
@@ -122,7 +138,7 @@ def _slower(section: Section | None) -> float | None:
 
 
 def _duration_or_off(value: Value) -> timedelta | None:
-    return None if _off(value) else _duration(value)
+    return None if _off(value) else _length(value)
 
 
 def _off(value: Value) -> bool:
@@ -131,12 +147,21 @@ def _off(value: Value) -> bool:
 
 
 def _stages(value: Value) -> tuple[Stage, ...]:
-    stages = tuple(item.parsed(_stage) for item in value.items())
+    items = value.items()
+    for item in items:
+        if isinstance(item.plain(), int | float):
+            raise item.error(f"`{item.plain()}` has no sign", f"write a share of traffic, such as {item.plain()}%")
+    stages = tuple(item.parsed(_stage) for item in items)
     weights = [stage.weight for stage in stages]
     if not stages or weights[-1] != 10_000:
         raise value.error("the last stage must be 100%", "end the list with 100%")
     if weights != sorted(set(weights)):
         raise value.error("stages must grow", "write them in rising order, such as [shadow, 5%, 25%, 100%]")
+    if stages[-1].lasts is not None:
+        raise items[-1].error(
+            "100% is the end of the way and takes no time",
+            "to keep a share to compare with, write the time at a stage before it, such as 99% for 24h, 100%",
+        )
     return stages
 
 
@@ -155,4 +180,35 @@ def _stage(text: str) -> Stage:
 
 
 def _duration(value: Value) -> timedelta:
+    number = value.plain()
+    if isinstance(number, int | float) and not isinstance(number, bool):
+        raise value.error(f"`{number}` has no unit", f"write for example {number}d, {number}h or {number}m")
     return value.parsed(parse_duration)
+
+
+def _minutes(length: timedelta) -> str:
+    return f"{length.total_seconds() / 60:g} min"
+
+
+def _length(value: Value) -> timedelta:
+    """Return a duration above 0."""
+    length = _duration(value)
+    if not length:
+        raise value.error(f"`{value.plain()}` is no time at all", "write a longer one, such as 30m, 6h or 1d")
+    return length
+
+
+def _points(value: Value) -> int:
+    """Return a share that leaves something to both sides, in basis points."""
+    points = round(value.share() * 10_000)
+    if not 0 < points < 10_000:
+        raise value.error(f"`{value.plain()}` leaves one side without requests", "write 0.01% to 99.99%, such as 50%")
+    return points
+
+
+def _floor(value: Value) -> float:
+    """Return the least share of an arm; there are two arms at least."""
+    floor = value.share()
+    if floor > 0.5:
+        raise value.error(f"two arms can't both have `{value.plain()}`", "write at most 50%, such as 5%")
+    return floor
