@@ -132,7 +132,9 @@ def test_one_failure_in_a_thousand_requests_never_blocks_an_early_stage():
 def test_all_traffic_is_given_on_positive_evidence_only():
     few = step(tally(5000, 700, 0, 700, 0), stage=3)
     assert few.action == HOLD
-    assert "failures not yet shown to be below 0.005 of requests or 1.5 times the champion's" in few.reason
+    assert (
+        "failures not yet shown to be below 0.5% of requests or 1.5 times the champion's (the odds are " in few.reason
+    )
     assert step(tally(5000, 800, 0, 800, 0), stage=3).action == ADVANCE  # by the cap
     assert step(tally(5000, 9000, 270, 9000, 270), stage=3).action == ADVANCE  # by the ratio: both fail 3 %
     assert step(tally(5000, 9000, 390, 9000, 270), stage=3).action == HOLD
@@ -151,7 +153,7 @@ def test_every_metric_must_pass():
     slow = replace(clean, candidate=arm(2000, slow=30, slower=100), champion=arm(2000, slow=20, slower=100))
     found = step(slow, stage=3, rollout=timed)
     assert found.action == HOLD
-    assert "slow not yet shown" in found.reason
+    assert "slow answers not yet shown" in found.reason
     assert [metric.name for metric in found.metrics] == ["failures", "slow", "slower"]
 
 

@@ -152,6 +152,14 @@ def test_a_hold_that_people_must_hear_of_is_told_once_per_stage(db):
     assert events(db)[2:] == ["rollout.extended", "rollout.inconclusive"]
 
 
+def test_a_stage_that_ended_meanwhile_is_not_prolonged(db):
+    read = start(db)
+    on = move(db, read, Step(action=ADVANCE, reason="on", evidence=1.0), now=T0 + timedelta(hours=1))
+    with pytest.raises(RefusedError, match="was not extended"), db.transaction() as tx:
+        extend(tx, read, reason="too late", actor="test", now=T0 + timedelta(hours=2))
+    assert current(db, "flights") == on
+
+
 def test_a_bandit_keeps_its_weights(db):
     arms = (Arm(version=1, weight=5000), Arm(version=2, weight=5000))
     rollout = start(db, kind="bandit", arms=arms)

@@ -35,7 +35,7 @@ from detent.loop.workspace import Workspace
 from detent.pipeline.executors.protocol import Executor
 from detent.records.event import Fact
 from detent.records.finding import Finding
-from detent.records.rollout import Rollout
+from detent.records.rollout import INCONCLUSIVE, ROUTING_BROKEN, RUNNING, Rollout
 from detent.records.run import RunRequest
 from detent.rollout import store as rollouts
 from detent.trigger import store as triggers
@@ -85,6 +85,7 @@ class Controller:
         self._heard: Heard | None = None
         self._streams = Streams()
         self._silent = ""
+        self._alarms: set[tuple[str, str, str]] = set()
 
     def tick(self) -> None:
         """Do everything that is due now. A part that fails keeps none of the others from being done.
@@ -183,6 +184,19 @@ class Controller:
             self._tell(after.reason)
             if after.state != before.state:
                 self._outside.mirror(self._ws)
+        if after is not None:
+            self._tell_alarms(after)
+
+    def _tell_alarms(self, rollout: Rollout) -> None:
+        """Show once per stage what needs a person: with or without channels, somebody may be watching."""
+        alarms = {
+            (rollout.id, rollout.stage_since, alarm)
+            for alarm in (INCONCLUSIVE, ROUTING_BROKEN)
+            if rollout.state == RUNNING and rollouts.alarm_told(self._ws.db, rollout, alarm)
+        }
+        if alarms - self._alarms:
+            self._tell(rollout.reason)
+        self._alarms = alarms
 
     def retrain(self, request: RunRequest, held: Held | None = None) -> Outcome | None:
         """Train, and roll the candidate out if the gate lets it in. A failed training leaves everything as it is.

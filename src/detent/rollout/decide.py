@@ -40,7 +40,7 @@ from detent.rollout.harm import (
 )
 from detent.rollout.look import Look
 from detent.rollout.measure import ALL, caps, judged_difference, labels_differ, measure, shadow_metric, width
-from detent.rollout.words import count, odds, span
+from detent.rollout.words import NAMES, count, odds, span
 
 # Odds of harm that keep a stage from advancing before they are enough to roll back, where it is above its cap.
 DOUBT = 5.0
@@ -140,8 +140,8 @@ def _unproved(plan: RolloutPlan, metrics: tuple[Metric, ...], differences: tuple
     """Name what is not yet shown: all traffic is given on positive evidence only."""
     proof, enough, limits = plan.proof, 1 / plan.proof.alpha, caps(plan.proof)
     missing = [
-        f"{metric.name} not yet shown to be below {limits[metric.name]:.3g} of requests or {proof.ratio:g} times "
-        f"the champion's ({odds(metric.safe)} of {odds(enough)})"
+        f"{NAMES[metric.name]} not yet shown to be below {limits[metric.name] * 100:.3g}% of requests or "
+        f"{proof.ratio:g} times the champion's (the odds are {odds(metric.safe)}, {odds(enough)} is enough)"
         for metric in metrics
         if metric.safe < enough
     ]
@@ -170,7 +170,7 @@ def _inconclusive(
     then = (
         "It is called back, as rollout.on_timeout says"
         if called_back
-        else f"It stays at {stage.name} until somebody decides"
+        else f"It stays at {stage.name} until somebody decides (`detent rollout extend` or `detent rollback`)"
     )
     reason = (
         f"Inconclusive: version {rollout.candidate} spent {span(served)} at {stage.name}, {span(plan.max_time)} is the "

@@ -66,7 +66,7 @@ def routing_broken(tallies: Sequence[Tally]) -> str | None:
     return (
         f"Routing is broken: version {compared[-1].version} got {ours:,} of {everyone:,} callers and should have got "
         f"about {expected:,.0f} (evidence {odds(evidence)}). Arms that are not split at random can't be compared; "
-        f"nothing is promoted."
+        f"nothing is promoted. Look for what sends callers past the split, then `detent rollback`."
     )
 
 

@@ -32,7 +32,8 @@ WHERE id = :id AND state = 'running' AND stage = :from_stage AND stage_since = :
 UPDATE rollouts SET slower = :slower WHERE id = :id AND state = 'running' AND slower IS NULL
 
 -- extend_rollout --
-UPDATE rollouts SET stage_since = :stage_since, reason = :reason WHERE id = :id AND state = 'running'
+UPDATE rollouts SET stage_since = :stage_since, reason = :reason
+WHERE id = :id AND state = 'running' AND stage_since = :from_since
 
 -- save_look --
 INSERT INTO rollout_looks (rollout, at, look, step) VALUES (:rollout, :at, :look, :step)

@@ -151,11 +151,7 @@ def apply_step(
         arms=_arms_as_json(moved.arms), from_stage=rollout.stage, from_since=rollout.stage_since,
     )  # fmt: skip
     if not changed:
-        raise RefusedError(
-            what=f"rollout {rollout.id} was not moved",
-            why=f"it is no longer running at stage {rollout.stage}: somebody else decided about it first",
-            fix="read it again; `detent status` shows where it stands",
-        )
+        raise _overtaken(rollout, "moved")
     seen = None if look is None else canonical(look_as_json(look)).decode()
     taken = canonical(asdict(step)).decode()
     if seen is not None:
@@ -185,9 +181,18 @@ def freeze_slower(tx: Transaction, rollout: Rollout, seconds: float) -> Rollout:
 
 
 def extend(tx: Transaction, rollout: Rollout, *, reason: str, actor: str, now: datetime) -> Rollout:
-    """Give the present stage its whole time again: a person has decided to wait for more evidence."""
+    """Give the present stage its whole time again: a person has decided to wait for more evidence.
+
+    Raises:
+        RefusedError: the rollout has moved since it was read.
+    """
     longer = replace(rollout, stage_since=iso(now), reason=f"Extended: {reason}")
-    tx.execute(_SQL["extend_rollout"], id=rollout.id, stage_since=longer.stage_since, reason=longer.reason)
+    changed = tx.execute(
+        _SQL["extend_rollout"],
+        id=rollout.id, stage_since=longer.stage_since, reason=longer.reason, from_since=rollout.stage_since,
+    )  # fmt: skip
+    if not changed:
+        raise _overtaken(rollout, "extended")
     _tell(tx, longer, "rollout.extended", {"stage": longer.stage, "reason": reason}, actor, now)
     return longer
 
@@ -275,6 +280,14 @@ def _arms(data: Sequence[Mapping[str, int]]) -> tuple[Arm, ...]:
 
 def _arms_as_json(arms: Sequence[Arm]) -> str:
     return canonical([asdict(arm) for arm in arms]).decode()
+
+
+def _overtaken(rollout: Rollout, done: str) -> RefusedError:
+    return RefusedError(
+        what=f"rollout {rollout.id} was not {done}",
+        why=f"it is no longer running at stage {rollout.stage}: somebody else decided about it first",
+        fix="read it again; `detent status` shows where it stands",
+    )
 
 
 def _plan_as_json(plan: RolloutPlan) -> str:

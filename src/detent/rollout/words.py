@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 from detent.records.project import RolloutPlan
-from detent.records.rollout import Rollout
+from detent.records.rollout import FAILURES, SLOW, SLOWER, Rollout
 
+# Kinds of bad events as people read them.
+NAMES = {FAILURES: "failures", SLOW: "slow answers", SLOWER: "answers slower than p95"}
 LARGEST = 1e4  # ratio beyond which figures mean nothing
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from detent.errors import RefusedError, did_you_mean
@@ -19,7 +19,7 @@ from detent.rollout.store import Decision
 from detent.rollout.words import count, odds, standing, times
 from detent.store.clock import parse
 
-NAMES = {"failures": "failures", "slow": "slow answers", "slower": "slower than p95"}
+COLUMN = 16  # characters of the first words of a line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +41,7 @@ def explain(ws: Workspace, name: str) -> Explained:
     beside = "the first of its model" if rollout.champion is None else f"beside version {rollout.champion}"
     lines = [
         f"{rollout.id}: {rollout.kind} of version {rollout.candidate}, {beside}. "
-        f"Started {rollout.started_at[:19]}; {rollout.state}."
+        f"Started {rollout.started_at[:19]} UTC; {rollout.state}."
     ]
     differs = False
     for decision in taken:
@@ -69,15 +69,17 @@ def _find(ws: Workspace, name: str) -> Rollout:
 def _decision(ws: Workspace, decision: Decision) -> tuple[list[str], bool]:
     before, look, step = decision.rollout, decision.look, decision.step
     where = f" ({standing(decision.plan, before)})" if decision.plan is not None and before is not None else ""
-    lines = [f"{decision.at[:19]}  {step.action}{where}, by {decision.actor}", f"  {step.reason}"]
+    lines = [f"{decision.at[:19]} UTC  {step.action}{where}, by {decision.actor}", f"  {step.reason}"]
     if before is None or decision.plan is None or look is None:
         return [*lines, "  Nothing was measured for it, so there is nothing to take again."], False
     lines += [f"  {line}" for line in _seen(step.metrics, look)]
     again = judge(decision.plan, before, look, now=parse(decision.at))
-    if again != step:
+    if replace(again, reason=step.reason) != step:
         return [*lines, f"  TAKEN AGAIN, IT DIFFERS: {again.action}. {again.reason}"], True
+    # Another version of detent may say the same with other words.
+    worded = "the same." if again.reason == step.reason else f"the same, in other words: {again.reason}"
     log, missing = _against_log(ws, decision, before, look)
-    return [*lines, f"  Taken again from what was kept: the same. {log}"], missing
+    return [*lines, f"  Taken again from what was kept: {worded} {log}"], missing
 
 
 def _running(ws: Workspace, rollout: Rollout) -> list[str]:
@@ -86,7 +88,7 @@ def _running(ws: Workspace, rollout: Rollout) -> list[str]:
         return ["Nobody has looked yet: the controller of `detent up` does."]
     at, look, step = found
     return [
-        f"{at[:19]}  now ({standing(plan_of(ws, rollout), rollout)})",
+        f"{at[:19]} UTC  now ({standing(plan_of(ws, rollout), rollout)})",
         f"  {step.reason}",
         *(f"  {line}" for line in _seen(step.metrics, look)),
     ]
@@ -95,7 +97,7 @@ def _running(ws: Workspace, rollout: Rollout) -> list[str]:
 def _seen(metrics: Sequence[Metric], look: Look) -> Iterator[str]:
     for metric in metrics:
         yield (
-            f"{NAMES[metric.name]:16s} {metric.candidate_bad:,} of {metric.candidate_requests:,} against "
+            f"{metric.name:{COLUMN}s} {metric.candidate_bad:,} of {metric.candidate_requests:,} against "
             f"{metric.champion_bad:,} of {metric.champion_requests:,}; harm {odds(metric.harm)} "
             f"(alpha {metric.alpha:g}: {odds(1 / metric.alpha)} rolls back), safety {odds(metric.safe)} by the "
             f"{metric.proof}; ratio {times(metric.ratio, metric.low, metric.high)}"

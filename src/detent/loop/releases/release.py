@@ -36,6 +36,7 @@ from detent.rollout import store
 from detent.rollout.experiment import first_arms
 from detent.rollout.judge import judge
 from detent.rollout.look import Look
+from detent.rollout.words import span
 from detent.store.clock import iso
 from detent.store.database import Transaction
 
@@ -138,7 +139,7 @@ def extend(ws: Workspace, *, reason: str) -> Rollout:
     """Give the running rollout's stage its whole time again.
 
     Raises:
-        RefusedError: nothing is rolling out.
+        RefusedError: nothing is rolling out; or it is an experiment, which has no stages.
     """
     rollout = store.current(ws.db, ws.project.serving.endpoint)
     if rollout is None:
@@ -146,6 +147,12 @@ def extend(ws: Workspace, *, reason: str) -> Rollout:
             what="there is nothing to extend",
             why=f"no rollout runs on `{ws.project.serving.endpoint}`",
             fix="start one: detent deploy",
+        )
+    if rollout.arms:
+        raise RefusedError(
+            what=f"rollout {rollout.id} can't be extended",
+            why=f"it has no stages: it ends {span(plan_of(ws, rollout).experiment.lasts)} after it began",
+            fix="write a longer rollout.lasts in detent.yaml, and start `detent up` again",
         )
     with ws.db.transaction() as tx:
         return store.extend(tx, rollout, reason=reason, actor=ws.actor, now=ws.now())
