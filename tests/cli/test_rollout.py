@@ -21,7 +21,8 @@ CANARY = """  {stages: [shadow, 10%, 50%, 100%], min_requests: 20, min_entities:
 def test_a_rollout_is_started_prolonged_and_ended_from_the_command_line(shop: Shop) -> None:
     begun = shop.detent("rollout", "start", "2", "--reason", "trees are deeper")
     assert begun.status == 0, begun.err
-    assert begun.out.startswith("shop-2 (canary): running, version 2 at shadow\n")
+    assert begun.out.startswith("shop-2 (canary of version 2): running, version 2 at shadow\n")
+    assert "nobody serves now" in begun.out
     longer = shop.detent("rollout", "extend", "--reason", "more traffic tomorrow")
     assert longer.status == 0, longer.err
     assert longer.out.startswith("shop-2 has its whole time again, from 20")
@@ -61,6 +62,7 @@ def test_the_first_version_of_a_model_is_explained_without_a_champion(shop: Shop
         (("rollout", "extend", "--reason", "x"), "there is nothing to extend"),
         (("why", "shop-9"), "did you mean `shop-1`"),
         (("why", "nothing"), "`shop` had 1 rollout"),
+        (("deploy", "0"), "`shop` has no version 0"),
     ],
 )
 def test_what_can_not_be_done_is_refused_with_the_reason(shop: Shop, words: tuple[str, ...], said: str) -> None:
@@ -72,7 +74,25 @@ def test_what_can_not_be_done_is_refused_with_the_reason(shop: Shop, words: tupl
     assert store.current(ws.db, "shop") is None
 
 
-@pytest.mark.parametrize("words", [("rollout", "start"), ("rollout", "start", "two"), ("rollout", "extend"), ("why",)])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("rollout", "start"),
+        ("rollout", "start", "two"),
+        ("rollout", "start", "2", "--reason", " "),
+        ("rollout", "extend"),
+        ("rollout", "extend", "--reason", ""),
+        ("rollout", "plan", "--rate", "nan"),
+        ("rollout", "plan", "--failing", "nan"),
+        ("rollback", "--reason", ""),
+        ("deploy", "--reason", ""),
+        ("drill", "rollback", "--workers", "-3"),
+        ("replay", "--tolerance", "nan"),
+        ("replay", "--since", "99999999d"),
+        ("replay", "--until", "yesterday"),
+        ("why",),
+    ],
+)
 def test_words_that_are_missing_or_wrong_are_a_usage_error(shop: Shop, words: tuple[str, ...]) -> None:
     told = shop.detent(*words)
     assert told.status == 2
@@ -103,11 +123,14 @@ def test_an_ab_test_and_a_bandit_are_planned_and_started_by_the_same_words(shop:
     shop.declare(CANARY, "  {kind: ab, split: 40%, lasts: 1d}")
     assert "runs 24 h: about 172,800 requests" in shop.detent("rollout", "plan", "--rate", "2").out
     begun = shop.detent("rollout", "start", "2")
-    assert begun.out.startswith("shop-2 (ab): running, version 1 at 60 %, version 2 at 40 %")
+    assert begun.out.startswith("shop-2 (ab of version 2): running, version 1 at 60 %, version 2 at 40 %")
+    longer = shop.detent("rollout", "extend", "--reason", "one more day")
+    assert longer.status == 3
+    assert "it has no stages: it ends 24 h after it began" in longer.err
     assert shop.detent("rollback").status == 0
     shop.declare("{kind: ab, split: 40%, lasts: 1d}", "{kind: bandit, reward: label, lasts: 1d}")
     begun = shop.detent("rollout", "start", "2")
-    assert begun.out.startswith("shop-3 (bandit): running, version 1 at 50 %, version 2 at 50 %")
+    assert begun.out.startswith("shop-3 (bandit of version 2): running, version 1 at 50 %, version 2 at 50 %")
 
 
 def test_a_version_that_fails_under_traffic_is_rolled_back_and_why_takes_the_decision_again(shop: Shop) -> None:
@@ -137,6 +160,15 @@ def test_a_version_that_fails_under_traffic_is_rolled_back_and_why_takes_the_dec
     assert shop.detent("why", "2").status == 0
 
     ws = open_workspace(shop.folder)
+    with ws.db.transaction() as tx:
+        tx.execute(
+            "UPDATE rollout_decisions SET step = REPLACE(step, 'requests failed', 'requests went wrong') "
+            "WHERE rollout = 'shop-2'"
+        )
+    reworded = shop.detent("why", "2")
+    assert reworded.status == 0, "an older version of detent may have said it with other words"
+    assert "Taken again from what was kept: the same, in other words: Version 2: " in reworded.out
+
     with ws.db.transaction() as tx:
         row = tx.row("SELECT look FROM rollout_decisions WHERE rollout = 'shop-2'")
         assert row is not None

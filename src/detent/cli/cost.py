@@ -27,7 +27,7 @@ def command(folder: Path, run_id: str | None, number: int | None, since: str) ->
     from detent.trigger import store
 
     ws = open_workspace(folder)
-    start, prices = ago(since, ws.now()), ws.project.prices
+    start, prices = ago(since, ws.now(), "--since"), ws.project.prices
     if run_id is not None:
         costs = [(run_id, _known(run_cost(ws, run_id), run_id))]
     elif number is not None:

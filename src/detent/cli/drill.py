@@ -14,7 +14,9 @@ def command() -> None:
 
 @command.command("rollback", short_help="go back under load, and see how long it takes and whether a request fails")
 @click.option("--requests", default=2000, show_default=True, type=click.IntRange(100), help="Sent while it happens.")
-@click.option("--workers", default=0, help="Serving processes (default: as the project says).")
+@click.option(
+    "--workers", default=0, type=click.IntRange(min=0), help="Serving processes (default: as the project says)."
+)
 @click.pass_obj
 def rollback(folder: Path, requests: int, workers: int) -> None:
     """Go from the champion back to the version before it under load, and measure it.

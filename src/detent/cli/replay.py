@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from detent.cli.typed import Number
+
 if TYPE_CHECKING:
     from detent.loop.releases.replay import Replay
 
@@ -20,12 +22,13 @@ _WHY = {
 
 
 @click.command("replay")
-@click.option("--since", default="7d", show_default=True, help="Age, such as 6h or 7d, or ISO time.")
+@click.option("--since", default="7d", show_default=True, help="Age, such as 6h or 7d, or ISO time (UTC).")
 @click.option("--until", help="The same; default: now.")
 @click.option("--version", "number", type=click.IntRange(min=1), help="Version to ask.")
 @click.option("--alias", default="champion", show_default=True, help="Or the version that this alias points to.")
 @click.option("--limit", type=click.IntRange(min=1), help="Only the newest N predictions.")
-@click.option("--tolerance", type=click.FloatRange(min=0.0), default=1e-6, show_default=True)
+@click.option("--tolerance", type=Number(min=0.0), default=1e-6, show_default=True,
+              help="Answers farther apart than this, times max(1, |answer|), count as changed.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, with everything.")
 @click.pass_obj
 def command(
@@ -50,7 +53,8 @@ def command(
 
     ws = open_workspace(folder)
     asked = Asked(
-        since=ago(since, ws.now()), until=None if until is None else ago(until, ws.now()), limit=limit,
+        since=ago(since, ws.now(), "--since"), until=None if until is None else ago(until, ws.now(), "--until"),
+        limit=limit,
         tolerance=tolerance,
     )  # fmt: skip
     version = chosen(ws, number, alias)

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import click
 
+from detent.cli.typed import Words
+
 
 @click.command("rollback")
-@click.option("--reason", default="operator", show_default=True, help="Why; it goes into the ledger.")
+@click.option("--reason", type=Words(), default="operator", show_default=True, help="Why; it goes into the ledger.")
 @click.pass_obj
 def command(folder: Path, reason: str) -> None:
     """End the running rollout, or go back to the previous champion. Every process follows on its next request."""

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from detent.cli.typed import Number, Words
+
 
 @click.group("rollout")
 def command() -> None:
@@ -14,11 +16,11 @@ def command() -> None:
 
 @command.command("plan", short_help="how long each stage will take, and what it can show")
 @click.option(
-    "--rate", type=click.FloatRange(min=0), help="Requests per second to reckon with (default: what was logged lately)."
+    "--rate", type=Number(min=0), help="Requests per second to reckon with (default: what was logged lately)."
 )
 @click.option(
     "--failing",
-    type=click.FloatRange(0, 1),
+    type=Number(0, 1),
     help="The champion's share of failures, 0..1 (default: what was logged lately).",
 )
 @click.pass_obj
@@ -41,24 +43,28 @@ def plan(folder: Path, rate: float | None, failing: float | None) -> None:
 
 @command.command("start", short_help="roll out one version or several")
 @click.argument("numbers", type=int, nargs=-1, required=True)
-@click.option("--reason", default="operator", show_default=True, help="Why; it goes into the ledger.")
+@click.option("--reason", type=Words(), default="operator", show_default=True, help="Why; it goes into the ledger.")
 @click.pass_obj
 def start(folder: Path, numbers: tuple[int, ...], reason: str) -> None:
-    """Roll out version NUMBERS: one for a canary, one or more for an A/B test or a bandit."""
-    from detent.loop.releases.plan import plan_of
+    """Roll out version NUMBERS: one for a canary, one or more for an A/B test or a bandit.
+
+    Ends with status 1 when a serving process refuses a version.
+    """
+    from detent.cli.begun import begun_lines, status_of
     from detent.loop.releases.release import release
     from detent.loop.servers.serve import NeighbourGateway
     from detent.loop.workspace import open_workspace
-    from detent.rollout.words import standing
 
     ws = open_workspace(folder)
-    rollout = release(ws, NeighbourGateway(ws), numbers[0], rivals=numbers[1:], reason=reason)
-    click.echo(f"{rollout.id} ({rollout.kind}): {rollout.state}, {standing(plan_of(ws, rollout), rollout)}")
-    click.echo(f"  {rollout.reason}")
+    gateway = NeighbourGateway(ws)
+    rollout = release(ws, gateway, numbers[0], rivals=numbers[1:], reason=reason)
+    for line in begun_lines(ws, rollout, gateway):
+        click.echo(line)
+    raise SystemExit(status_of(rollout))
 
 
 @command.command("extend", short_help="give the running stage its whole time again")
-@click.option("--reason", required=True, help="Why more time will help; it goes into the ledger.")
+@click.option("--reason", type=Words(), required=True, help="Why more time will help; it goes into the ledger.")
 @click.pass_obj
 def extend(folder: Path, reason: str) -> None:
     """Give the stage of the running rollout its whole time again: for one that ended without an answer."""
@@ -67,4 +73,4 @@ def extend(folder: Path, reason: str) -> None:
 
     ws = open_workspace(folder)
     rollout = prolong(ws, reason=reason)
-    click.echo(f"{rollout.id} has its whole time again, from {rollout.stage_since[:19]} on")
+    click.echo(f"{rollout.id} has its whole time again, from {rollout.stage_since[:19]} UTC on")

@@ -66,6 +66,10 @@ class NeighbourGateway:
     def settle(self) -> None:
         """Shadows of another process are read as they stand."""
 
+    def serves(self) -> bool:
+        """Return whether any process of this state lives."""
+        return bool(held_slots(places.counter_files(self._state)))
+
     def _said(self) -> list[acknowledge.Acknowledgement | None]:
         """Return what each living process of this state says; None for one that has only just begun."""
         folder = places.acknowledgements(self._state)
