@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -34,6 +35,15 @@ def test_separate_rows_pass_and_the_reason_says_what_was_compared() -> None:
     result = Overlap()(CHECK, evidence())
     assert result.decision == "pass"
     assert "(by time, key)" in result.reason
+
+
+def test_of_a_model_from_elsewhere_nobody_claims_to_know_its_training_rows() -> None:
+    rows = _rows(400, 1, 1000)
+    for facts in (evidence(elsewhere=True), replace(_contents(_rows(400, 2, 1000), rows), elsewhere=True)):
+        result = Overlap()(CHECK, facts)
+        assert result.decision == "pass"
+        assert "no evaluation row is a training row of this project" in result.reason
+        assert "what this model was trained on is not known" in result.reason
 
 
 def test_one_shared_key_rejects_and_is_named() -> None:

@@ -33,6 +33,7 @@ class Evidence:
     seed: int  # of every resampling
     classes: tuple[str, ...] = ()  # of a multiclass task, in the order of the columns of `score`
     provenance: tuple[str, ...] | None = None  # what was found untrue of what the candidate says; (): nothing
+    elsewhere: bool = False  # it was trained on rows that nobody here knows; `train_*` are the project's own
     champion_at_gate: float | None = None  # roc_auc of the champion when it was judged itself; None: not known
     keys: pl.Series | None = None  # (n,) names of the evaluation rows
     train_keys: pl.Series | None = None  # names of the training rows

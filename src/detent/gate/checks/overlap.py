@@ -36,9 +36,15 @@ class Overlap:
             return concluded(check, INCONCLUSIVE, reason, rows=evidence.rows)
         require_rows(evidence.y, evidence.task)
         if evidence.digests is None or evidence.train_digests is None:
-            reason = f"no evaluation row was trained on (by {', '.join(compared)})"
-            return concluded(check, PASS, reason, rows=evidence.rows)
-        return _by_content(check, evidence.digests, evidence.train_digests, compared)
+            return concluded(check, PASS, _none_found(evidence, compared), rows=evidence.rows)
+        return _by_content(check, evidence, evidence.digests, evidence.train_digests)
+
+
+def _none_found(evidence: Evidence, compared: list[str]) -> str:
+    by = f"(by {', '.join(compared)})"
+    if evidence.elsewhere:
+        return f"no evaluation row is a training row of this project {by}; what this model was trained on is not known"
+    return f"no evaluation row was trained on {by}"
 
 
 def _possible(evidence: Evidence) -> dict[str, bool]:
@@ -74,7 +80,7 @@ def _by_key(evidence: Evidence) -> str:
 
 
 def _by_content(
-    check: Check, digests: NDArray[np.uint64], train: NDArray[np.uint64], compared: list[str]
+    check: Check, evidence: Evidence, digests: NDArray[np.uint64], train: NDArray[np.uint64]
 ) -> CheckResult:
     """Reject when more evaluation rows equal a training row than chance explains.
 
@@ -89,7 +95,7 @@ def _by_content(
     if share.value > MAX_REPEATED and share.low > explained:
         reason = f"{facts}; chance explains {percent(explained)}: evaluation rows were trained on"
         return concluded(check, REJECT, reason, rows=digests.size, value=share.value, threshold=allowed)
-    reason = f"no evaluation row was trained on (by {', '.join(compared)})"
+    reason = _none_found(evidence, [name for name, known in _possible(evidence).items() if known])
     if repeated:
         reason += f"; {facts}, and duplicates explain {percent(allowed)}"
     return concluded(check, PASS, reason, rows=digests.size, value=share.value, threshold=allowed)

@@ -25,8 +25,10 @@ class Provenance:
             return concluded(check, INCONCLUSIVE, why, rows=evidence.rows)
         if evidence.provenance:
             return concluded(check, REJECT, evidence.provenance[0], rows=evidence.rows)
-        told = (
-            "evaluation rows, labels and features are those of the project's data, and the model was fitted on the "
-            "rows that were declared"
+        fitted = (
+            "the model was fitted elsewhere, on rows that nobody here knows"
+            if evidence.elsewhere
+            else "the model was fitted on the rows that were declared"
         )
+        told = f"evaluation rows, labels and features are those of the project's data, and {fitted}"
         return concluded(check, PASS, told, rows=evidence.rows)

@@ -24,7 +24,7 @@ from detent.loop.judging.provenance import provenance_faults
 from detent.loop.judging.side_by_side import Party
 from detent.loop.judging.together import groups_of, lists_of, naive_of, rank_of
 from detent.loop.judging.waivers import in_force, note_used
-from detent.loop.runs.candidate import Candidate
+from detent.loop.runs.candidate import ELSEWHERE, Candidate
 from detent.loop.runs.datasets import Datasets
 from detent.loop.runs.reference import read_reference
 from detent.loop.scores import predictor_of, score_rows
@@ -89,6 +89,7 @@ def collect_evidence(
         classes=project.target.classes,
         champion=_champion_scores(ws, champion, rows),
         provenance=provenance_faults(ws, candidate, datasets),
+        elsewhere=candidate.origin == ELSEWHERE,
         champion_at_gate=value_at_gate(ws, champion, _AREA.get(project.target.task, "roc_auc")) if champion else None,
         seed=project.simulate.seed,
         keys=rows[key] if key in rows.columns else None,

@@ -28,6 +28,7 @@ from detent.store.clock import iso
 from detent.training import Model
 
 _ENVIRONMENT = ("lightgbm", "numpy", "onnxruntime", "polars", "scikit-learn", "skl2onnx")
+ELSEWHERE = "import"  # origin of a model that was made elsewhere
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +36,7 @@ class Candidate:
     """What a run or a sabotage produced."""
 
     run: str
-    origin: str  # "pipeline" or "sabotage:<kind>"
+    origin: str  # "pipeline", ELSEWHERE or "sabotage:<kind>"
     digest: str  # of the bundle's manifest
     folder: Path  # the unpacked bundle
     signature: Signature
