@@ -5,12 +5,17 @@ import json
 import os
 import pickle
 import shutil
+import socket
+import time
 from pathlib import Path
 
 import lightgbm
 import mlflow.lightgbm
 import mlflow.pyfunc
 import numpy as np
+import onnx
+import onnx.helper
+import onnx.numpy_helper
 import polars as pl
 import pytest
 from click.testing import CliRunner
@@ -80,6 +85,9 @@ def test_a_lightgbm_file_passes_the_gate_and_becomes_a_version_that_a_server_adm
     assert "model.lgb.txt" in dict(manifest.files)
     kinds = [event.kind for event in ledger.read(ws.db, subject="run:import-0001")]
     assert kinds == ["model.imported", "candidate.made", "verdict.passed"]
+    told = {result.check.partition(" ")[0]: result.reason for result in imported.verdict.results}
+    assert "not known" in told["overlap"]
+    assert "fitted elsewhere" in told["provenance"]
     from detent.bundle.sign import sign, write_verdict
 
     sign(folder, ws.key)
@@ -171,16 +179,53 @@ def test_a_model_of_a_registry_is_fetched_by_its_name(
     assert verify(imported.candidate.folder, None).predictor == "lightgbm"
 
 
+def test_a_server_that_is_away_is_given_up_soon_and_the_reason_is_the_system_s_own(tmp_path: Path) -> None:
+    from detent.loop.imports.mlflow_source import download
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # nobody listens here, and nobody else can begin to
+        server = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        begun = time.monotonic()
+        try:
+            with pytest.raises(RefusedError, match="can't be had from MLflow") as caught:
+                download("models:/nope/3", tmp_path / "made", tracking=server)
+        finally:
+            mlflow.set_tracking_uri(None)
+            mlflow.set_registry_uri(None)
+    assert time.monotonic() - begun < 60  # MLflow alone: four minutes
+    assert caught.value.why == f"{server} can't be reached: Connection refused"
+    assert not [name for name in os.environ if name.startswith("MLFLOW_HTTP_REQUEST_")]
+
+
+def test_what_can_t_be_read_is_refused_before_the_data_are_looked_at(served: Workspace, tmp_path: Path) -> None:
+    before = ledger.count_by_kind(served.db).get("data.ingested", 0)
+    (tmp_path / "cut.onnx").write_bytes(b"\x08")
+    with pytest.raises(RefusedError):
+        import_model(served, str(tmp_path / "cut.onnx"))
+    assert ledger.count_by_kind(served.db).get("data.ingested", 0) == before
+
+
+def test_a_fault_that_names_no_place_is_told_of_what_was_given(served: Workspace, trees: Path, tmp_path: Path) -> None:
+    raw = tmp_path / "raw.txt"
+    raw.write_text(trees.read_text().replace("objective=binary sigmoid:1\n", ""))
+    with pytest.raises(RefusedError, match="gives no probabilities") as caught:
+        import_model(served, str(raw))
+    assert caught.value.where is not None
+    assert caught.value.where.file == str(raw)
+
+
 def test_no_empty_database_of_mlflow_is_left_where_none_was(
     served: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
+        monkeypatch.delenv(name, raising=False)
     for tracking in (None, f"sqlite:///{tmp_path / 'mlflow.db'}", "sqlite:///mlflow.db"):
         with pytest.raises(RefusedError, match="can't be had from MLflow") as caught:
             import_model(served, "models:/nope/3", tracking=tracking)
         assert "there is no database" in caught.value.why
         mlflow.set_tracking_uri(None)
+        mlflow.set_registry_uri(None)
     assert list(tmp_path.glob("mlflow.db*")) == []
 
 
@@ -246,9 +291,48 @@ def test_a_hostile_file_is_refused_with_a_reason_and_leaves_nothing(
     assert caught.value.why
     assert caught.value.fix
     where = caught.value.where
-    assert where is None or where.file in (str(tmp_path / name), "detent.yaml"), "nobody has seen the bundle's copy"
+    assert where is not None
+    assert where.file in (str(tmp_path / name), "detent.yaml"), "nobody has seen the bundle's copy"
     assert {path.name for path in (served.state / "bundles").iterdir()} == before
     assert not list(ledger.read(served.db, kind="model.imported"))
+
+
+def _graph(path: Path, width: int, *, taken: int = onnx.TensorProto.FLOAT, rows: int | None, columns: int) -> Path:
+    """Write a graph of one tensor `[rows, width]` whose answer is so many columns of ones."""
+    given = onnx.helper.make_tensor_value_info("X", taken, [rows, width])
+    gives = onnx.helper.make_tensor_value_info("p", onnx.TensorProto.FLOAT, [rows, columns])
+    ones = onnx.numpy_helper.from_array(np.ones((width, columns), np.float32), "ones")
+    nodes = [
+        onnx.helper.make_node("Cast", ["X"], ["x"], to=onnx.TensorProto.FLOAT),
+        onnx.helper.make_node("MatMul", ["x", "ones"], ["sum"]),
+        onnx.helper.make_node("Sigmoid", ["sum"], ["p"]),
+    ]
+    graph = onnx.helper.make_graph(nodes, "g", [given], [gives], [ones])
+    made = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=9)
+    path.write_bytes(made.SerializeToString())
+    return path
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(None, 3), (1, 1)])
+def test_a_model_that_gives_no_score_per_row_is_refused_and_nobody_is_sent_back_to_a_version(
+    served: Workspace, tmp_path: Path, known: tuple[pl.DataFrame, list[str]], rows: int | None, columns: int
+) -> None:
+    path = _graph(tmp_path / "odd.onnx", len(known[1]), rows=rows, columns=columns)
+    with pytest.raises(RefusedError) as caught:
+        import_model(served, str(path), inputs=known[1])
+    assert "one score for each" in caught.value.fix
+    assert caught.value.where is not None
+    assert caught.value.where.file == str(path)
+
+
+def test_one_tensor_of_a_kind_that_is_not_read_is_named(
+    served: Workspace, tmp_path: Path, known: tuple[pl.DataFrame, list[str]]
+) -> None:
+    path = _graph(tmp_path / "whole.onnx", len(known[1]), taken=onnx.TensorProto.INT64, rows=None, columns=1)
+    with pytest.raises(RefusedError, match="can't be loaded") as caught:
+        import_model(served, str(path), inputs=known[1])
+    assert "its only input `X` is a tensor(int64) of 2 dimensions" in caught.value.why
+    assert caught.value.fix.startswith("export the model again")
 
 
 def test_a_folder_whose_description_leads_outside_is_refused(served: Workspace, trees: Path, tmp_path: Path) -> None:

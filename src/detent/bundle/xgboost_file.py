@@ -46,7 +46,7 @@ def inspect_booster(data: bytes) -> BoosterFacts:
     except RefusedError:
         raise
     except _MALFORMED as error:
-        raise _broken(f"{type(error).__name__}: {error}") from error
+        raise _broken(f"it has no {error}" if isinstance(error, KeyError) else str(error)) from error
     return facts
 
 

@@ -148,7 +148,9 @@ def bad_column(field: Field, why: str, fix: str) -> DataError:
     )
 
 
-def unloadable(file: str, why: str, fix: str = "take the bundle from the run that made it") -> RefusedError:
+def unloadable(
+    file: str, why: str, fix: str = "make the file again, whole; a bundle, take from the run that made it"
+) -> RefusedError:
     """Build the error for a model file that can't be loaded."""
     return RefusedError(what="the model file can't be loaded", why=why[:MAX_MESSAGE], fix=fix, where=Place(file=file))
 

@@ -216,6 +216,12 @@ def _session(model: bytes, options: onnxruntime.SessionOptions) -> onnxruntime.I
 def _check_inputs(session: onnxruntime.InferenceSession, signature: Signature) -> None:
     names = {node.name for node in session.get_inputs()}
     expected = {field.name for field in signature.inputs}
+    if len(names) == 1 and len(expected) > 1:
+        node = session.get_inputs()[0]
+        raise _unloadable(
+            f"its only input `{node.name}` is a {node.type} of {len(node.shape)} dimensions; for all {len(expected)} "
+            "inputs at once it must be a tensor of float or double, of 2 dimensions, and none of them may be text"
+        )
     if names != expected:
         raise _unloadable(f"its inputs are {sorted(names)[:20]}, its signature says {sorted(expected)[:20]}")
 
@@ -290,6 +296,6 @@ def _unloadable(why: str) -> RefusedError:
     return RefusedError(
         what="the model file can't be loaded",
         why=why[:_MAX_MESSAGE],
-        fix="take the bundle from the run that made it, and compare the versions of onnxruntime",
+        fix="export the model again; a bundle, take from the run that made it, and compare the versions of onnxruntime",
         where=Place(file="model.onnx"),
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib import import_module, metadata
 from pathlib import Path
@@ -17,13 +18,14 @@ from detent.bundle.facts import ManifestFacts
 from detent.bundle.files import MAX_FILE_BYTES
 from detent.bundle.foreign import Foreign, recognise
 from detent.bundle.pack import pack
+from detent.bundle.protocol import PredictionError
 from detent.bundle.publish import fetch, publish
 from detent.bundle.trust import folder_digest, write_trust
 from detent.errors import DetentError, Place, RefusedError
 from detent.loop import places
 from detent.loop.imports.describe_model import close, describe
 from detent.loop.imports.match_inputs import match_inputs
-from detent.loop.runs.candidate import Candidate, describe_rows, environment_digest
+from detent.loop.runs.candidate import ELSEWHERE, Candidate, describe_rows, environment_digest
 from detent.loop.runs.datasets import Datasets, feature_columns, ingest_all
 from detent.loop.runs.mirror import mirror_version
 from detent.loop.train import candidate_fact, submit
@@ -36,8 +38,10 @@ from detent.store.clock import iso
 from detent.store.lock import awaited_lock
 
 IMPORTED = "model.imported"
-ORIGIN = "import"
 _TRUSTED = ("skops", "sandbox", "remote")  # predictors that read the policy
+_ANSWERS = (
+    "export it so that it takes any number of rows like those of this project and gives one score for each of them"
+)
 _PACKAGES = ("lightgbm", "numpy", "onnxruntime", "pandas", "scikit-learn", "skops", "torch", "xgboost")
 
 
@@ -63,30 +67,41 @@ def import_model(ws: Workspace, source: str, *, inputs: Sequence[str] = (), trac
         tracking: MLflow server; None: as MLflow is configured.
 
     Raises:
-        RefusedError: the model is of no known kind, damaged, not allowed by the policy, or does not fit the project.
-        PredictionError: the model fails on the training rows.
+        RefusedError: the model is of no known kind, damaged, not allowed by the policy, fails on the training rows,
+            or does not fit the project.
     """
     made = _latest_candidate(ws)
     with awaited_lock(ws.state / "judging.lock"), tempfile.TemporaryDirectory(dir=ws.state) as temporary:
         path = _fetched(source, Path(temporary) / "download", tracking)
+        with _told_at(source, temporary):
+            foreign = recognise(path)  # first of all: what can't be read costs no look at the data
         datasets = ingest_all(ws, ws.now())
         features = feature_columns(ws, datasets.frames)
         folder = Path(temporary) / "bundle"
         folder.mkdir()
         run = f"import-{1 + ledger.count_by_kind(ws.db).get(IMPORTED, 0):04d}"
-        try:
-            foreign = recognise(path)
+        with _told_at(source, temporary):
             candidate = _candidate(ws, foreign, made, folder, run=run, inputs=inputs, features=features)
-        except DetentError as error:
-            error.where = _at_source(error.where, source)
-            raise
         _record(ws, candidate, made, source=source, model=folder_digest(path), predictor=foreign.predictor)
         return _judged(ws, candidate, datasets)
 
 
-def _at_source(where: Place | None, source: str) -> Place | None:
-    """Return the place of an error; the model file of a bundle, which nobody has seen yet, is what was given."""
-    return replace(where, file=source) if where is not None and where.file.startswith("model.") else where
+@contextmanager
+def _told_at(source: str, temporary: str) -> Iterator[None]:
+    """Name what was given as the place of an error, where that is none or a copy that nobody has seen.
+
+    Raises:
+        RefusedError: also of a model that fails on the training rows; there is no version yet to roll back to.
+    """
+    try:
+        yield
+    except PredictionError as error:
+        raise RefusedError(what=error.what, why=error.why, fix=_ANSWERS, where=Place(file=source)) from error
+    except DetentError as error:
+        where = error.where or Place(file=source)
+        copied = where.file.startswith(("model.", temporary))
+        error.where = replace(where, file=source) if copied else where
+        raise
 
 
 def _judged(ws: Workspace, candidate: Candidate, datasets: Datasets) -> Imported:
@@ -126,7 +141,7 @@ def _candidate(
     digest = publish(folder, ws.blobs)
     return Candidate(
         run=run,
-        origin=ORIGIN,
+        origin=ELSEWHERE,
         digest=digest,
         folder=fetch(digest, ws.blobs, places.bundles(ws.state)),
         signature=signature,
@@ -151,7 +166,7 @@ def _facts(ws: Workspace, foreign: Foreign, made: Event, *, run: str, code: str)
         params=(),
         run=run,
         created_at=iso(ws.now()),
-        origin=ORIGIN,
+        origin=ELSEWHERE,
         notes=(
             "imported: trained elsewhere, on rows that are not known here, perhaps also on those that it was judged on",
             f"its reference profile is made of the training rows of {made.subject.removeprefix('run:')}",

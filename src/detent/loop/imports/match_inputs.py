@@ -33,7 +33,7 @@ def match_inputs(
     if missing:
         raise _refused(
             f"it reads {_listed(missing)}, which the project's features do not make",
-            f"{did_you_mean(missing[0], tuple(known))} Make the missing ones in the feature function",
+            f"make the missing ones in the feature function, or correct the names; {did_you_mean(missing[0], known)}",
         )
     table = tabulate(rows.select([*names, label]), label=label, exclude=(), task=task)
     _check_kinds(foreign, table.signature.inputs)
@@ -53,7 +53,7 @@ def match_inputs(
 def _names(foreign: Foreign, given: Sequence[str], known: Sequence[str]) -> list[str]:
     own = list(given or foreign.named)
     if not own:
-        count = f"{foreign.width} inputs" if foreign.width else "inputs"
+        count = _count(foreign.width) if foreign.width else "inputs"
         raise _refused(
             f"it takes {count} without names; the project makes {_listed(known)}",
             "say which they are, in the model's order: --inputs a,b,c",
@@ -61,7 +61,9 @@ def _names(foreign: Foreign, given: Sequence[str], known: Sequence[str]) -> list
     if len(set(own)) != len(own):
         raise _refused(f"an input stands twice among {_listed(own)}", "name every input once")
     if foreign.width is not None and len(own) != foreign.width:
-        raise _refused(f"it takes {foreign.width} inputs, and these are {len(own)}: {_listed(own)}", "name all of them")
+        raise _refused(
+            f"it takes {_count(foreign.width)}, and these are {len(own)}: {_listed(own)}", "name each of them once"
+        )
     if given and foreign.named and set(given) != set(foreign.named):
         raise _refused(f"it calls its inputs {_listed(foreign.named)}", "leave --inputs out, or rename the features")
     # LightGBM writes blanks in names as underscores.
@@ -77,6 +79,10 @@ def _check_kinds(foreign: Foreign, fields: Sequence[Field]) -> None:
     ]
     if wrong:
         raise _refused(f"inputs are of another kind: {', '.join(wrong[:_SHOWN])}", "make them of one kind")
+
+
+def _count(inputs: int) -> str:
+    return "1 input" if inputs == 1 else f"{inputs} inputs"
 
 
 def _listed(names: Sequence[str]) -> str:
