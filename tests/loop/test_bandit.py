@@ -136,7 +136,8 @@ def test_traffic_moves_to_the_arm_that_earns_more_by_matured_rewards_and_every_a
     town: Town, executor: LocalExecutor, rivals: tuple[int, ...], first: dict[int, int], most: int
 ) -> None:
     ws, clock = town.ws, town.clock
-    controller = Controller(ws, town.gateway, executor, tell=lambda _: None)
+    said: list[str] = []
+    controller = Controller(ws, town.gateway, executor, tell=said.append)
     rollout = release(ws, town.gateway, 2, rivals=rivals, reason="test")
     assert {arm.version: arm.weight for arm in rollout.arms} == first
 
@@ -162,6 +163,7 @@ def test_traffic_moves_to_the_arm_that_earns_more_by_matured_rewards_and_every_a
 
     changes = [event.payload["weights"] for event in ledger.read(ws.db, kind="rollout.reweighted")]
     assert changes
+    assert sum("From now on:" in line for line in said) == len(changes)
     assert weights[-1][1][2] == most  # all but what the floors take
     lately = town.shares(clock.now() - timedelta(hours=2))
     assert lately[2] == pytest.approx(most / 10_000, abs=0.05)
@@ -179,4 +181,10 @@ def test_traffic_moves_to_the_arm_that_earns_more_by_matured_rewards_and_every_a
     assert aliases.all_current(ws.db, ws.model) == {"champion": 1}  # a person deploys the winner
     told = explain(ws, rollout.id)
     assert not told.differs
+    assert (f"{rollout.id}: bandit of versions 2 and 3, " in told.lines[0]) == bool(rivals)
+    assert any(line.startswith("  reward           version 2: ") for line in told.lines)
+    for number in rivals and (2, *rivals):
+        named = [line for line in told.lines if f" of version {number} against " in line]
+        assert {line.split()[0] for line in named} == {"failures"}
+        assert len(named) == len(changes) + 1
     assert sum("Taken again from what was kept: the same." in line for line in told.lines) == len(changes) + 1

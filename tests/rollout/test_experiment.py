@@ -134,4 +134,16 @@ def test_an_ab_test_ends_with_a_report_and_promotes_nothing():
     assert "better." in found.reason
     assert "no difference shown" in found.reason
     assert "150 of 200 rows" in found.reason
-    assert "nothing is promoted" in found.reason
+    assert "nothing is promoted: the version to keep is yours to choose (`detent deploy`)" in found.reason
+
+
+def test_rows_that_are_all_alike_have_no_interval():
+    """Nobody failed: an interval of no width would say that nobody ever will."""
+    arms = first_arms(replace(PLAN, kind="ab"), 1, (2,))
+    none = Difference(
+        name="failures", version=2, source="arms", rows=800, candidate_rows=400, champion_rows=400, mean=0.0,
+        variance=0.0,
+    )  # fmt: skip
+    found = judged(Look(differences=(none,)), plan=replace(PLAN, kind="ab"), kind="ab", arms=arms)
+    assert "share of failures: the same in all 800 rows, no difference shown." in found.reason
+    assert "95 %" not in found.reason

@@ -8,13 +8,13 @@ from detent.loop.releases.plan import plan_of
 from detent.loop.servers.serve import NeighbourGateway
 from detent.loop.workspace import Workspace
 from detent.records.rollout import ROLLED_BACK, RUNNING, Rollout
-from detent.rollout.words import standing
+from detent.rollout.words import candidates, standing
 
 
 def begun_lines(ws: Workspace, rollout: Rollout, gateway: NeighbourGateway) -> Iterator[str]:
     """Yield the lines: what stands where, why, and who takes it on."""
     where = f", {standing(plan_of(ws, rollout), rollout)}" if rollout.state == RUNNING else ""
-    yield f"{rollout.id} ({rollout.kind} of version {rollout.candidate}): {rollout.state}{where}"
+    yield f"{rollout.id} ({rollout.kind} of {candidates(rollout)}): {rollout.state}{where}"
     yield f"  {rollout.reason}"
     if rollout.state == RUNNING:
         serves = ws.shared or gateway.serves()

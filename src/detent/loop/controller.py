@@ -180,7 +180,7 @@ class Controller:
         if before is None:
             return
         after = advance(self._ws, self._gateway, self._evidence, forward=not self._silent)
-        if after is not None and (after.state, after.stage) != (before.state, before.stage):
+        if after is not None and (after.state, after.stage, after.arms) != (before.state, before.stage, before.arms):
             self._tell(after.reason)
             if after.state != before.state:
                 self._outside.mirror(self._ws)

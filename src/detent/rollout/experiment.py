@@ -146,7 +146,8 @@ def _rewards_differ(rewards: Sequence[Reward]) -> bool:
 def _conclusion(rollout: Rollout, look: Look, ran: timedelta) -> str:
     found = _values(look.rewards) if rollout.kind == BANDIT else _report(look.differences)
     return (
-        f"The test ran {span(ran)}. {found} Version {rollout.champion} answers everything again; nothing is promoted."
+        f"The test ran {span(ran)}. {found} Version {rollout.champion} answers everything again; nothing is promoted: "
+        f"the version to keep is yours to choose (`detent deploy`)."
     )
 
 
@@ -161,6 +162,8 @@ def _sentence(one: Difference) -> str:
         return f"{what} labels do not arrive alike for both versions, so this can't be compared."
     if min(one.candidate_rows, one.champion_rows) < LEAST:
         return f"{what} {min(one.candidate_rows, one.champion_rows):,} of {LEAST} rows per arm are in."
+    if one.variance == 0:
+        return f"{what} the same in all {one.rows:,} rows, no difference shown."
     half = two_sided_width(one.rows, one.variance, alpha=REPORT_ALPHA, tuned_for=TUNED_FOR[one.source])
     verdict = "no difference shown" if abs(one.mean) <= half else "worse" if one.mean > 0 else "better"
     return f"{what} {one.mean:+.4g} (95 %: {one.mean - half:+.4g} to {one.mean + half:+.4g}), {verdict}."

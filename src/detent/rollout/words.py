@@ -44,6 +44,17 @@ def times(ratio: float | None, low: float, high: float) -> str:
     return f"{likely} (95 %: {low:.2g}x to {top})"
 
 
+def rivals_of(rollout: Rollout) -> list[int]:
+    """Return the versions that are compared with the champion."""
+    return [arm.version for arm in rollout.arms if arm.version != rollout.champion] or [rollout.candidate]
+
+
+def candidates(rollout: Rollout) -> str:
+    """Name them: "version 4", "versions 4 and 5"."""
+    *first, last = map(str, rivals_of(rollout))
+    return f"versions {', '.join(first)} and {last}" if first else f"version {last}"
+
+
 def standing(plan: RolloutPlan, rollout: Rollout) -> str:
     """Say where a rollout stands: "version 4 at 10%", "version 4 at 50 %, version 3 at 50 %"."""
     if rollout.arms:

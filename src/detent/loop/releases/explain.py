@@ -16,7 +16,7 @@ from detent.rollout import store
 from detent.rollout.judge import judge
 from detent.rollout.look import Look
 from detent.rollout.store import Decision
-from detent.rollout.words import count, odds, standing, times
+from detent.rollout.words import candidates, count, odds, rivals_of, standing, times
 from detent.store.clock import parse
 
 COLUMN = 16  # characters of the first words of a line
@@ -40,7 +40,7 @@ def explain(ws: Workspace, name: str) -> Explained:
     taken = store.decisions(ws.db, rollout.id)
     beside = "the first of its model" if rollout.champion is None else f"beside version {rollout.champion}"
     lines = [
-        f"{rollout.id}: {rollout.kind} of version {rollout.candidate}, {beside}. "
+        f"{rollout.id}: {rollout.kind} of {candidates(rollout)}, {beside}. "
         f"Started {rollout.started_at[:19]} UTC; {rollout.state}."
     ]
     differs = False
@@ -72,7 +72,7 @@ def _decision(ws: Workspace, decision: Decision) -> tuple[list[str], bool]:
     lines = [f"{decision.at[:19]} UTC  {step.action}{where}, by {decision.actor}", f"  {step.reason}"]
     if before is None or decision.plan is None or look is None:
         return [*lines, "  Nothing was measured for it, so there is nothing to take again."], False
-    lines += [f"  {line}" for line in _seen(step.metrics, look)]
+    lines += [f"  {line}" for line in _seen(before, step.metrics, look)]
     again = judge(decision.plan, before, look, now=parse(decision.at))
     if replace(again, reason=step.reason) != step:
         return [*lines, f"  TAKEN AGAIN, IT DIFFERS: {again.action}. {again.reason}"], True
@@ -90,14 +90,17 @@ def _running(ws: Workspace, rollout: Rollout) -> list[str]:
     return [
         f"{at[:19]} UTC  now ({standing(plan_of(ws, rollout), rollout)})",
         f"  {step.reason}",
-        *(f"  {line}" for line in _seen(step.metrics, look)),
+        *(f"  {line}" for line in _seen(rollout, step.metrics, look)),
     ]
 
 
-def _seen(metrics: Sequence[Metric], look: Look) -> Iterator[str]:
-    for metric in metrics:
+def _seen(rollout: Rollout, metrics: Sequence[Metric], look: Look) -> Iterator[str]:
+    rivals = rivals_of(rollout)
+    each = len(metrics) // len(rivals)  # of every rival the same metrics, one rival after the other
+    for at, metric in enumerate(metrics):
+        whose = f" of version {rivals[at // each]}" if len(rivals) > 1 else ""
         yield (
-            f"{metric.name:{COLUMN}s} {metric.candidate_bad:,} of {metric.candidate_requests:,} against "
+            f"{metric.name:{COLUMN}s} {metric.candidate_bad:,} of {metric.candidate_requests:,}{whose} against "
             f"{metric.champion_bad:,} of {metric.champion_requests:,}; harm {odds(metric.harm)} "
             f"(alpha {metric.alpha:g}: {odds(1 / metric.alpha)} rolls back), safety {odds(metric.safe)} by the "
             f"{metric.proof}; ratio {times(metric.ratio, metric.low, metric.high)}"
@@ -106,6 +109,8 @@ def _seen(metrics: Sequence[Metric], look: Look) -> Iterator[str]:
         seen = look.shadow
         yield f"shadow           failed {seen.errors:,} of {seen.requests:,}, the champion {seen.champion_errors:,}"
     yield from map(_mean, look.differences)
+    for one in look.rewards:
+        yield f"reward           version {one.version}: {one.rewarded:,} of {one.matured:,} matured rows have a label"
     yield f"route            number {look.route_seq}"
 
 
