@@ -143,7 +143,7 @@ def test_a_version_that_fails_under_traffic_is_rolled_back_and_why_takes_the_dec
             assert up.predict(f"customer {asked}", price=10.0 + asked * 0.37)["score"] is not None
         wait_until(lambda: up.said("failed"))
         plan = shop.detent("rollout", "plan")
-        assert "(lately)" in plan.out
+        assert "0.00% of the champion's requests fail (lately)" in plan.out, "those of version 2 are not the champion's"
         assert "canary: 0 requests" not in plan.out
     why = shop.detent("why", "2")
     assert why.status == 0, why.out + why.err

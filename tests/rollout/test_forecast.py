@@ -54,3 +54,13 @@ def test_each_kind_of_harm_that_is_judged_needs_a_proof_of_its_own():
 
 def test_without_traffic_nothing_is_ever_decided():
     assert all(stage.minimum is None for stage in forecast(PLAN, rate=0, failing=0.0))
+
+
+def test_a_stage_with_a_time_of_its_own_may_take_that_long_besides_the_limit():
+    stages = (Stage(name="50%", weight=5000, lasts=timedelta(days=8)), PLAN.stages[-1])
+    (only,) = forecast(replace(PLAN, stages=stages), rate=100, failing=0.0)
+    assert only.minimum == timedelta(days=8)
+
+
+def test_proof_that_takes_no_time_to_speak_of_is_no_reason_to_be_inconclusive():
+    assert forecast(PLAN, rate=1e300, failing=0.0)[-1].minimum == PLAN.min_time

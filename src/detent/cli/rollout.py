@@ -26,7 +26,7 @@ def command() -> None:
 @click.pass_obj
 def plan(folder: Path, rate: float | None, failing: float | None) -> None:
     """Print how long each stage will take, and what it can and can't show."""
-    from detent.cli.rollout_plan import plan_lines
+    from detent.cli.rollout_plan import Told, plan_lines
     from detent.loop.releases.forecast import traffic
     from detent.loop.workspace import open_workspace
 
@@ -36,7 +36,8 @@ def plan(folder: Path, rate: float | None, failing: float | None) -> None:
         ws.project.rollout,
         rate=seen.rate if rate is None else rate,
         failing=seen.failing if failing is None else failing,
-        from_log=rate is None,
+        told=Told(rate=rate is not None, failing=failing is not None),
+        labels_within=ws.project.monitor.labels_within,
     ):
         click.echo(line)
 

@@ -76,6 +76,11 @@ def decide(plan: RolloutPlan, rollout: Rollout, look: Look, *, now: datetime) ->
     return _time_and_readiness(plan, rollout, look, metrics, evidence, now=now)
 
 
+def limit_of(plan: RolloutPlan, stage: Stage) -> timedelta:
+    """Return how long a stage may last before it is inconclusive: a time of its own comes on top."""
+    return plan.max_time + (stage.lasts or timedelta())
+
+
 def state_after(step: Step) -> str:
     """Return the state that a step leaves the rollout in."""
     if step.action == ROLL_BACK:
@@ -89,7 +94,7 @@ def _time_and_readiness(
     stage = plan.stages[rollout.stage]
     served = now - datetime.fromisoformat(rollout.stage_since)
     missing = _missing(plan, rollout, look, metrics, served=served)
-    if served > plan.max_time + (stage.lasts or timedelta()):
+    if served > limit_of(plan, stage):
         return _inconclusive(plan, rollout, stage, served, missing, metrics, evidence)
     if missing:
         reason = f"Version {rollout.candidate} stays at {stage.name}: {', '.join(missing)}."
@@ -173,8 +178,8 @@ def _inconclusive(
         else f"It stays at {stage.name} until somebody decides (`detent rollout extend` or `detent rollback`)"
     )
     reason = (
-        f"Inconclusive: version {rollout.candidate} spent {span(served)} at {stage.name}, {span(plan.max_time)} is the "
-        f"limit ({why}). {then}; no answer is never a yes."
+        f"Inconclusive: version {rollout.candidate} spent {span(served)} at {stage.name}, "
+        f"{span(limit_of(plan, stage))} is the limit ({why}). {then}; no answer is never a yes."
     )
     action = ROLL_BACK if called_back else HOLD
     return Step(action=action, reason=reason, evidence=evidence, metrics=metrics, alarm=INCONCLUSIVE)

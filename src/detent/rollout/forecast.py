@@ -10,8 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from detent.records.project import RolloutPlan
+from detent.records.project import RolloutPlan, Stage
 from detent.records.rollout import FAILURES, SLOW, SLOWER, Split
+from detent.rollout.decide import limit_of
 from detent.rollout.measure import ALL, SHARES, caps, harm_evidence
 from detent.statistics.eprocess import cap_evidence, safety_evidence
 
@@ -66,13 +67,13 @@ def forecast(plan: RolloutPlan, *, rate: float, failing: float) -> tuple[StageFo
     stages = []
     for at, stage in enumerate(plan.stages[:-1]):
         last = at == len(plan.stages) - 2
-        harms = tuple(_harm(plan, stage.weight, rate, share, *harm) for harm in _HARMS) if stage.weight else ()
-        proofs = _proofs(plan, stage.weight, rate, failing) if last else ()
+        harms = tuple(_harm(plan, stage, rate, share, *harm) for harm in _HARMS) if stage.weight else ()
+        proofs = _proofs(plan, stage, rate, failing) if last else ()
         stages.append(
             StageForecast(
                 name=stage.name,
                 weight=stage.weight,
-                minimum=_minimum(plan, stage.weight, rate, stage.lasts or plan.min_time, proofs),
+                minimum=_minimum(plan, stage, rate, proofs),
                 harms=harms,
                 proofs=proofs,
             )
@@ -80,56 +81,60 @@ def forecast(plan: RolloutPlan, *, rate: float, failing: float) -> tuple[StageFo
     return tuple(stages)
 
 
-def _minimum(
-    plan: RolloutPlan, weight: int, rate: float, least: timedelta, proofs: tuple[Needed, ...]
-) -> timedelta | None:
-    own = rate * (weight / ALL if weight else 1.0)
+def _minimum(plan: RolloutPlan, stage: Stage, rate: float, proofs: tuple[Needed, ...]) -> timedelta | None:
+    least, most = stage.lasts or plan.min_time, limit_of(plan, stage)
+    own = rate * _seen_share(stage)
     seconds = max(least.total_seconds(), plan.min_requests / own if own else MOST)
-    seconds = max([seconds, *(proof.time.total_seconds() if proof.time else MOST for proof in proofs)])
-    return None if seconds > plan.max_time.total_seconds() else timedelta(seconds=seconds)
+    seconds = max([seconds, *(MOST if proof.time is None else proof.time.total_seconds() for proof in proofs)])
+    return None if seconds > most.total_seconds() else timedelta(seconds=seconds)
 
 
-def _harm(plan: RolloutPlan, weight: int, rate: float, share: float, what: str, ratio: float | None) -> Needed:
-    w, rates = weight / ALL, (1.0 if ratio is None else min(1.0, ratio * share), share)
+def _harm(plan: RolloutPlan, stage: Stage, rate: float, share: float, what: str, ratio: float | None) -> Needed:
+    w, rates = stage.weight / ALL, (1.0 if ratio is None else min(1.0, ratio * share), share)
     level = 1 / (plan.alpha * SHARES["failures"])
 
     def reached(requests: float) -> bool:
         split = _expected(w, requests, rates)
         return harm_evidence(plan, [split]) >= level
 
-    return _needed(plan, what, _first(reached), w, rate)
+    return _needed(plan, stage, what, _first(reached), rate)
 
 
-def _proofs(plan: RolloutPlan, weight: int, rate: float, failing: float) -> tuple[Needed, ...]:
+def _proofs(plan: RolloutPlan, stage: Stage, rate: float, failing: float) -> tuple[Needed, ...]:
     """Return what each metric takes that will be judged; a shadow is judged by its failures alone."""
     shares = {FAILURES: failing}
-    if weight:
+    if stage.weight:
         shares |= {} if plan.slow is None else {SLOW: 0.0}
         shares |= {} if plan.slower is None else {SLOWER: ABOVE_P95}
-    return tuple(_proof(plan, weight, rate, name, share) for name, share in shares.items())
+    return tuple(_proof(plan, stage, rate, name, share) for name, share in shares.items())
 
 
-def _proof(plan: RolloutPlan, weight: int, rate: float, name: str, share: float) -> Needed:
+def _proof(plan: RolloutPlan, stage: Stage, rate: float, name: str, share: float) -> Needed:
     """Take the faster of ratio and cap for a candidate that is as good as the champion."""
-    w, level = (weight / ALL if weight else 1.0), 1 / plan.proof.alpha
+    w, level = _seen_share(stage), 1 / plan.proof.alpha
 
     def reached(requests: float) -> bool:
         capped = _expected_cap(share, requests * w, caps(plan.proof)[name])
-        if capped >= level or not weight:
+        if capped >= level or not stage.weight:
             return capped >= level
         return safety_evidence([_expected(w, requests, (share, share))], ratio=plan.proof.ratio) >= level
 
-    return _needed(plan, _PROOFS[name], _first(reached), w, rate)
+    return _needed(plan, stage, _PROOFS[name], _first(reached), rate)
 
 
-def _needed(plan: RolloutPlan, what: str, requests: float | None, weight: float, rate: float) -> Needed:
+def _needed(plan: RolloutPlan, stage: Stage, what: str, requests: float | None, rate: float) -> Needed:
     seconds = requests / rate if requests is not None and rate > 0 else MOST
     return Needed(
         what=what,
         requests=requests,
-        of_candidate=None if requests is None else requests * weight,
-        time=None if seconds > plan.max_time.total_seconds() else timedelta(seconds=seconds),
+        of_candidate=None if requests is None else requests * _seen_share(stage),
+        time=None if seconds > limit_of(plan, stage).total_seconds() else timedelta(seconds=seconds),
     )
+
+
+def _seen_share(stage: Stage) -> float:
+    """Return the share of requests that the candidate answers; a shadow sees them all."""
+    return stage.weight / ALL if stage.weight else 1.0
 
 
 def _expected(weight: float, requests: float, rates: tuple[float, float]) -> Split:

@@ -65,7 +65,7 @@ def drill_rollback(ws: Workspace, *, requests: int = 2000, workers: int = 0) -> 
     if champion is None or before is None:
         raise RefusedError(
             what="there is nothing to go back to",
-            why="a drill needs a champion and a champion before it",
+            why="a drill needs a champion and a champion before it that was not rolled back itself",
             fix="deploy a second version first: `detent status` lists them",
         )
     numbers = (champion.number, before)

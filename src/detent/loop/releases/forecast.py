@@ -7,8 +7,10 @@ from datetime import timedelta
 
 import polars as pl
 
+from detent.loop.champion import CHAMPION
 from detent.loop.workspace import Workspace
 from detent.predictions import read
+from detent.registry import aliases
 
 LATELY = (timedelta(hours=1), timedelta(days=1), timedelta(days=7))
 ENOUGH = 1000  # requests from which a shorter span is trusted
@@ -19,7 +21,7 @@ class Traffic:
     """What an endpoint does lately."""
 
     rate: float  # requests per second
-    failing: float  # share of live rows that the chosen version failed on
+    failing: float  # share of the champion's live rows that it failed on
     rows: int
 
 
@@ -28,9 +30,10 @@ def traffic(ws: Workspace) -> Traffic:
     now, found = ws.now(), Traffic(rate=0.0, failing=0.0, rows=0)
     for back in LATELY:
         asked = (pl.col("endpoint") == ws.project.serving.endpoint) & (pl.col("arm") == "live")
-        live = read(ws.state, now - back, columns=("status",), where=asked)
-        failed = live.filter(pl.col("status") != "ok").height
-        found = Traffic(rate=live.height / back.total_seconds(), failing=failed / max(1, live.height), rows=live.height)
+        live = read(ws.state, now - back, columns=("status", "version"), where=asked)
+        own = live.filter(pl.col("version") == aliases.current(ws.db, ws.model, CHAMPION))
+        failed = own.filter(pl.col("status") != "ok").height
+        found = Traffic(rate=live.height / back.total_seconds(), failing=failed / max(1, own.height), rows=live.height)
         if live.height >= ENOUGH:
             break
     return found

@@ -180,7 +180,7 @@ def rollback(ws: Workspace, gateway: Gateway, *, reason: str, left: int | None =
     if previous is None:
         raise RefusedError(
             what="there is nothing to roll back to",
-            why="no version was champion before the present one",
+            why="no version was champion before the present one, or it was rolled back itself",
             fix="deploy another version: `detent status` lists them",
         )
     with ws.db.transaction() as tx:
