@@ -91,6 +91,16 @@ def test_a_person_lists_sets_and_imports_on_the_command_line(answered: Workspace
     assert "every answer of the last 7 days has a label" in run(answered, "list")
 
 
+def test_a_file_of_which_nothing_is_a_label_ends_with_a_status(answered: Workspace, tmp_path: Path) -> None:
+    (tmp_path / "truth.csv").write_text(f"answer,label,told\n{0:040x},1,soon\n{1:040x},0,later\n")
+    command = ["label", "import", str(tmp_path / "truth.csv"), "--id", "answer", "--at", "told"]
+    result = CliRunner().invoke(cli, ["-C", str(answered.folder), *command])
+    assert result.exit_code == 1
+    assert "2 rows left out: no time that can be read" in result.output
+    (tmp_path / "truth.csv").write_text(f"answer,label,told\n{0:040x},1,soon\n{1:040x},0,2020-01-01\n")
+    assert "1 row left out" in run(answered, *command[1:])
+
+
 def test_a_file_must_say_how_it_names_answers(answered: Workspace, tmp_path: Path) -> None:
     (tmp_path / "truth.csv").write_text("answer,late\n")
     result = CliRunner().invoke(cli, ["-C", str(answered.folder), "label", "import", str(tmp_path / "truth.csv")])

@@ -111,10 +111,10 @@ def test_messages_that_are_no_labels_are_kept_with_their_place_and_block_nothing
     assert kept["2"][0] == "neither 0 nor 1"
     assert '"late":7' in kept["2"][1]
     assert "`late` holds String" in kept["3"][0]
-    assert kept["6"][0] == "no time"
+    assert kept["6"][0] == "no time that can be read"
     (event,) = events(topic, "labels.recorded")
     assert event["left_out"] == {
-        "neither 0 nor 1": 1, "no JSON": 1, "no time": 1, "tombstone": 1, kept["3"][0]: 1,
+        "neither 0 nor 1": 1, "no JSON": 1, "no time that can be read": 1, "tombstone": 1, kept["3"][0]: 1,
     }  # fmt: skip
 
 

@@ -49,7 +49,7 @@ def test_a_declared_time_is_read_from_the_message(broker: Broker) -> None:
     broker.write(topic, {"order": "a", "late": 1, "told": "2025-02-01T10:00:00Z"}, {"order": "b", "late": 1})
     batch = fetch(source(broker, topic, at="told"))
     assert batch.frames[0]["told"].to_list() == ["2025-02-01T10:00:00Z"]
-    assert [(one.place, one.why) for one in batch.aside] == [(f"{topic}[0]@1", "no time")]
+    assert [(one.place, one.why) for one in batch.aside] == [(f"{topic}[0]@1", "no time that can be read")]
 
 
 def test_offsets_move_only_when_a_batch_was_stored(broker: Broker) -> None:

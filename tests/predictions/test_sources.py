@@ -51,7 +51,12 @@ def test_what_is_no_label_is_left_out_and_counted() -> None:
     )  # fmt: skip
     found = tidy(frame, source(), now=NOW, binary=True)
     assert found.rows["name"].to_list() == ["a"]
-    assert dict(found.left_out) == {"neither 0 nor 1": 1, "no finite number": 1, "no name": 2, "no time": 1}
+    assert dict(found.left_out) == {
+        "neither 0 nor 1": 1,
+        "no finite number": 1,
+        "no name": 2,
+        "no time that can be read": 1,
+    }
     assert found.waiting == 1
     assert tidy(frame, source(), now=NOW, binary=False).rows["name"].to_list() == ["a", "c"]
 
@@ -110,6 +115,27 @@ def test_files_are_read_with_names_as_text_and_versioned_by_their_bytes(tmp_path
     assert first.version == file.fetch(source("labels.parquet"), tmp_path, NOW).version
     rows(late=[0]).write_parquet(tmp_path / "labels.parquet")
     assert file.fetch(source("labels.parquet"), tmp_path, None).version != first.version
+
+
+def test_lines_of_json_are_read_like_any_table(tmp_path: Path) -> None:
+    text = '{"order": 17, "late": 1, "told": "2025-02-01", "more": {"a": [1]}}\n{"order": "0017", "late": null}\n'
+    for name in ("labels.jsonl", "labels.ndjson"):
+        (tmp_path / name).write_text(text)
+        rows = file.fetch(source(name), tmp_path, None).rows
+        assert rows.columns == ["order", "late", "told"]
+        assert rows["order"].to_list() == ["17", "0017"]
+        assert rows["late"].to_list() == [1, None]
+    (tmp_path / "labels.jsonl").write_text('{"order": 1}\n')
+    with pytest.raises(LabelError, match="can't be read") as caught:
+        file.fetch(source("labels.jsonl"), tmp_path, None)
+    assert '"late"' in caught.value.why
+
+
+def test_a_suffix_of_no_kind_is_named_with_those_that_are_read(tmp_path: Path) -> None:
+    (tmp_path / "labels.txt").write_text("order,late,told\n")
+    with pytest.raises(LabelError) as caught:
+        file.fetch(source("labels.txt"), tmp_path, None)
+    assert caught.value.why == "its suffix `.txt` is none of .parquet, .csv, .jsonl, .ndjson"
 
 
 @pytest.mark.parametrize("content", [None, b"", b"order,late\n1,2\n", b"\xff\xfe\x00"])

@@ -108,7 +108,7 @@ def test_without_a_word_there_are_none(tmp_path: Path) -> None:
         ("labels: [{source: a.csv, id: x, request: y}]", "one of `id` and `request`"),
         ('labels: [{source: "sql:SELECT 1", id: x}]', "needs a database"),
         ("labels: [{source: a.csv, id: x, connection: DB}]", "a file needs none"),
-        ("labels: [{source: a.json, id: x}]", "is no table"),
+        ("labels: [{source: a.xlsx, id: x}]", "is no table"),
         ('labels: [{source: "kafka:truth", id: x}]', "needs its servers"),
         ('labels: [{source: "kafka:a b", id: x, servers: "one:1"}]', "names no topic"),
         ('labels: [{source: "kafka:", id: x, servers: "one:1"}]', "names no topic"),

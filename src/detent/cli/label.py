@@ -53,9 +53,15 @@ def set_(folder: Path, prediction: str, value: str) -> None:
 @click.option("--at", metavar="COLUMN", help="Column with the time at which it was known (default: now).")
 @click.pass_obj
 def import_(folder: Path, file: str, id_: str | None, request: str | None, value: str, at: str | None) -> None:
-    """Take the labels of a Parquet or CSV FILE, once. `monitor.labels` reads one again and again."""
+    """Take the labels of a FILE (.parquet, .csv or .jsonl), once. `monitor.labels` reads one again and again.
+
+    Ends with status 1 when it holds rows and not one of them is a label.
+    """
+    from detent.cli.told import REFUSED
+    from detent.data.expect.words import count
     from detent.loop.labelling.labels import recorded, take
     from detent.loop.workspace import open_workspace
+    from detent.predictions import LabelCounts
     from detent.predictions.sources.file import fetch
     from detent.records.project import LabelSource
 
@@ -73,9 +79,11 @@ def import_(folder: Path, file: str, id_: str | None, request: str | None, value
         f"what is known, {counts.orphan:,} without an answer in the log"
     )
     if taken.waiting:
-        click.echo(f"{taken.waiting:,} rows have no truth yet")
+        click.echo(f"{count(taken.waiting, 'row')} without a truth yet")
     for why, rows in taken.left_out:
-        click.echo(f"{rows:,} rows left out: {why}")
+        click.echo(f"{count(rows, 'row')} left out: {why}")
+    if taken.left_out and not taken.waiting and taken.counts == LabelCounts():
+        raise SystemExit(REFUSED)
 
 
 @command.command("aside", short_help="messages of a stream that were no labels")

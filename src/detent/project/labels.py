@@ -11,6 +11,7 @@ from detent.project.nodes import Value
 from detent.records.project import LabelSource
 
 QUERY, TOPIC = "sql:", "kafka:"
+FILES = (".parquet", ".csv", ".jsonl", ".ndjson")  # suffixes of files with labels
 _KEYS = ("source", "id", "request", "value", "at", "every", "connection", "servers", "group", "settings", "secrets")
 
 
@@ -78,7 +79,8 @@ def _check_table(place: Value, source: str, connection: str | None) -> None:
             "a query needs a database, and a file needs none",
             "write `connection: NAME` of the environment variable with the database's URL beside a `sql:` source only",
         )
-    if not source.startswith(QUERY) and not source.endswith((".parquet", ".csv")):
+    if not source.startswith(QUERY) and not source.endswith(FILES):
         raise place.error(
-            f"`{source}` is no table", "name a .parquet or .csv file, or write `sql:SELECT ...` or `kafka:TOPIC`"
+            f"`{source}` is no table",
+            "name a .parquet, .csv or .jsonl file, or write `sql:SELECT ...` or `kafka:TOPIC`",
         )

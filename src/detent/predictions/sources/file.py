@@ -1,4 +1,4 @@
-"""Labels out of a Parquet or CSV file of the project."""
+"""Labels out of a file of the project: Parquet, CSV or JSON lines."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from detent.predictions.sources.protocol import Fetched, refused
+from detent.project.labels import FILES
 from detent.records.project import LabelSource
 from detent.store.canonical import digest
 
@@ -22,12 +23,18 @@ def fetch(source: LabelSource, folder: Path, since: datetime | None) -> Fetched:
     """
     path = folder / source.source
     wanted = [name for name in (source.name, source.value, source.at) if name is not None]
+    if path.suffix not in FILES:
+        why = f"its suffix `{path.suffix}` is none of {', '.join(FILES)}"
+        raise refused(source, why, "give it the suffix of what it is")
     try:
         content = path.read_bytes()
+        texts = {source.name: pl.String()}
         if path.suffix == ".csv":
-            rows = pl.read_csv(content, columns=wanted, schema_overrides={source.name: pl.String()})
-        else:
+            rows = pl.read_csv(content, columns=wanted, schema_overrides=texts)
+        elif path.suffix == ".parquet":
             rows = pl.read_parquet(content, columns=wanted)
+        else:
+            rows = pl.read_ndjson(content, schema_overrides=texts, infer_schema_length=None).select(wanted)
     except FileNotFoundError as error:
         raise refused(source, f"there is no file {path}", "put it there, or correct monitor.labels") from error
     except (OSError, pl.exceptions.PolarsError) as error:

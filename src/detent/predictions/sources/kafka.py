@@ -219,7 +219,7 @@ def _row(message: Message, body: bytes, source: LabelSource) -> tuple[str, Any, 
     if source.at is None:
         return str(name), value, _moment(message)
     at = said.get(source.at)
-    return (str(name), value, at) if isinstance(at, str) else "no time"
+    return (str(name), value, at) if isinstance(at, str) else "no time that can be read"
 
 
 def _frames(rows: Sequence[tuple[str, Any, Any, str]], source: LabelSource) -> tuple[pl.DataFrame, ...]:

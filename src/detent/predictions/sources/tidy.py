@@ -53,7 +53,7 @@ def tidy(raw: pl.DataFrame, source: LabelSource, *, now: datetime, binary: bool,
         "no name": pl.col("name").is_null() | (pl.col("name").str.len_chars() == 0),
         "no finite number": ~pl.col("value").is_finite(),
         "none of the classes": pl.col("value") == _NONE if classes else pl.lit(value=False),
-        "no time": pl.col("at").is_null(),
+        "no time that can be read": pl.col("at").is_null(),
         "neither 0 nor 1": ~pl.col("value").is_in([0.0, 1.0]) if binary else pl.lit(value=False),
     }
     why = pl.coalesce(pl.when(fault).then(pl.lit(name)) for name, fault in faults.items())
