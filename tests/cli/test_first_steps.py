@@ -93,6 +93,15 @@ def test_an_event_without_a_sentence_lists_its_facts_in_words() -> None:
     assert sentence(event) == "dataset orders; checks: outcome pass; snapshot aaaaaaaaaaaa"
 
 
+def test_an_event_of_a_fault_says_why_too() -> None:
+    event = Event(
+        seq=1, time="2025-01-01T00:00:00+00:00", kind="labels.failed", subject="model:shop", actor="test",
+        payload={"source": "truth.csv", "error": "labels of `truth.csv` can't be read"},
+        observed={"why": "there is no file truth.csv"}, previous="", hash="",
+    )  # fmt: skip
+    assert sentence(event) == "labels of `truth.csv` can't be read: there is no file truth.csv"
+
+
 def test_the_newest_version_is_deployed_unless_it_is_a_sabotage(shop: Shop) -> None:
     said = shop.detent("deploy")
     assert "version 2" not in said.out + said.err

@@ -79,6 +79,8 @@ def sentence(event: Event) -> str:
     payload: dict[str, Any] = {**event.observed, **event.payload}
     if "findings" in payload:
         return _worst_of(payload["findings"])
+    if payload.get("error") and payload.get("why"):
+        return f"{payload['error']}: {payload['why']}"
     for key in ("text", "message", "reason", "detail", "error"):
         if payload.get(key):
             return str(payload[key])
