@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from detent.cli.lineage_words import describe
 from detent.errors import DataError
+from detent.loop.lineage.ancestry import Ancestry
 from detent.loop.lineage.find import Target, find_target, lineage, usual_direction
 from detent.loop.lineage.spans import alias_spans, serving_spans
 from detent.loop.workspace import Workspace
 from detent.records.lineage import DOWN, UP, Lineage
+from detent.store.clock import iso
 from detent.store.database import Database
 from detent.store.migrate import migrate
 
@@ -268,3 +272,32 @@ def test_a_real_training_is_followed_from_its_champion_to_the_file_and_back(serv
     assert of_kind(down, "version") == [f"{model}/1"]
     assert "champion" in of_kind(down, "alias")
     assert of_kind(down, "endpoint") == [served.project.serving.endpoint]
+
+
+def test_rows_that_were_cut_again_are_one_version_and_a_run_tells_of_its_own_cut(told: Database) -> None:
+    node = f"snapshot:orders@{name('orders 1700')}"
+    at_the_run = facts(ask(told, "shop@2", UP), node)["as_of"]
+    story = Story(told, datetime(2026, 1, 1, tzinfo=UTC))
+    for _ in range(3):  # each import and each run without news cuts the same rows
+        story.later(hours=1)
+        story.snapshot("orders", rows=1_700)
+    assert facts(ask(told, "shop@2", UP), node)["as_of"] == at_the_run
+    for direction in (UP, DOWN):
+        graph = ask(told, "orders", direction)
+        found = [edge for edge in graph.edges if node in (edge.upstream, edge.downstream)]
+        assert len([edge for edge in found if "dataset:orders" in (edge.upstream, edge.downstream)]) == 1
+        assert facts(graph, node)["as_of"] == iso(story.now)
+
+
+def test_a_model_from_elsewhere_leads_up_to_where_it_was_taken_from(told: Database) -> None:
+    story = Story(told)
+    story.tell(
+        "model.imported", "run:import-0001", {"model": name("x"), "predictor": "onnx", "judged_on": "run:run-0004"},
+        observed={"source": "models:/old/3"},
+    )  # fmt: skip
+    graph = Ancestry(told, MODEL)
+    node = graph.run("import-0001")
+    head, _, small = describe(graph.nodes[node]).plain.partition("\n")
+    assert head.startswith("import-0001: imported 2025-03-")
+    assert head.endswith(" from models:/old/3 (onnx)")
+    assert small == "made elsewhere; judged on the rows of run-0004"

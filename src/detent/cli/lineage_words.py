@@ -64,6 +64,10 @@ def _bundle(label: str, facts: Mapping[str, Any], role: str) -> tuple[str, str, 
 
 
 def _run(label: str, facts: Mapping[str, Any], role: str) -> tuple[str, str, str]:
+    if "imported" in facts:
+        judged = str(facts["judged_on"]).removeprefix("run:")
+        small = f"made elsewhere; judged on the rows of {judged}"
+        return label, f": imported {_time(facts['at'])} from {facts['imported']} ({facts['predictor']})", small
     if "pipeline" not in facts:
         return label, ": no run of a pipeline", _short(facts.get("reason"))
     took = _took(facts["started_at"], facts["ended_at"])

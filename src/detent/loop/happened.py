@@ -9,7 +9,8 @@ from detent.records.event import Event
 from detent.store.database import Reader, Row
 from detent.store.queries import load_queries
 
-MADE, STARTED, ROUTED = "candidate.made", "run.started", "route.changed"
+MADE, IMPORTED = "candidate.made", "model.imported"
+STARTED, ROUTED = "run.started", "route.changed"
 _SQL = load_queries("detent.loop")
 
 

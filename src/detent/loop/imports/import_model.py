@@ -23,6 +23,7 @@ from detent.bundle.publish import fetch, publish
 from detent.bundle.trust import folder_digest, write_trust
 from detent.errors import DetentError, Place, RefusedError
 from detent.loop import places
+from detent.loop.happened import IMPORTED
 from detent.loop.imports.describe_model import close, describe
 from detent.loop.imports.match_inputs import match_inputs
 from detent.loop.runs.candidate import ELSEWHERE, Candidate, describe_rows, environment_digest
@@ -37,7 +38,6 @@ from detent.store import ledger
 from detent.store.clock import iso
 from detent.store.lock import awaited_lock
 
-IMPORTED = "model.imported"
 _TRUSTED = ("skops", "sandbox", "remote")  # predictors that read the policy
 _ANSWERS = (
     "export it so that it takes any number of rows like those of this project and gives one score for each of them"

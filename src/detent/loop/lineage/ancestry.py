@@ -9,8 +9,8 @@ from dataclasses import asdict
 
 from detent.errors import DataError, DetentError, did_you_mean
 from detent.gate import store as verdicts
-from detent.loop.happened import MADE, events_about, first_event
-from detent.loop.lineage.executions import find_snapshot, inputs_of, outputs_of
+from detent.loop.happened import IMPORTED, MADE, events_about, first_event
+from detent.loop.lineage.executions import ALWAYS, find_snapshot, inputs_of, outputs_of
 from detent.loop.lineage.spans import alias_spans
 from detent.loop.lineage.wiring import source_of
 from detent.records.lineage import Edge, Node
@@ -96,7 +96,8 @@ class Ancestry:
         """Add one step with the edges into it, and return the steps that it reads from."""
         self._add(node, "step", node.rpartition("/")[2], step_facts(rows, run))
         read = {(parameter, origin): digest for row in rows for parameter, digest, origin in inputs_of(row)}
-        above = []
+        above, row = [], self._db.row(_SQL["run"], run=run)
+        ended = ALWAYS if row is None else row["ended_at"] or ALWAYS
         for (parameter, origin), digest in read.items():
             source = source_of(origin)
             role = parameter if source in (parameter, origin) else f"{parameter} = {origin}"
@@ -104,7 +105,7 @@ class Ancestry:
                 above.append(source)
                 self._edge(f"step:{run}/{source}", node, role)
             else:
-                self._edge(self.snapshot(digest, source), node, role)
+                self._edge(self.snapshot(digest, source, ended), node, role)
         return above
 
     def artifact(self, digest: str, name: str) -> str:  # noqa: ARG002
@@ -134,10 +135,10 @@ class Ancestry:
             self._edge(self.snapshot(row["id"], name), node, "")
         return node
 
-    def snapshot(self, digest: str, dataset: str) -> str:
-        """Add a snapshot of a dataset and where its rows came from."""
+    def snapshot(self, digest: str, dataset: str, before: str = ALWAYS) -> str:
+        """Add a snapshot of a dataset and where its rows came from: as it was cut last, but not after `before`."""
         node = f"snapshot:{dataset}@{digest}"
-        self._add(node, "snapshot", f"{dataset}@{digest[:12]}", snapshot_facts(self._db, digest, dataset))
+        self._add(node, "snapshot", f"{dataset}@{digest[:12]}", snapshot_facts(self._db, digest, dataset, before))
         return node
 
     def _verdict(self, version: ModelVersion) -> str:
@@ -160,7 +161,11 @@ class Ancestry:
 
     def _foreign(self, run: str) -> dict[str, object]:
         """Return what the ledger says of a run that no pipeline made."""
-        events = events_about(self._db, f"run:{run}")
+        events = list(events_about(self._db, f"run:{run}"))
+        for event in events:
+            if event.kind == IMPORTED:
+                about = {name: event.payload[name] for name in ("predictor", "judged_on")}
+                return {"imported": event.observed["source"], "at": event.time, **about}
         said = [str(event.payload["reason"]) for event in events if "reason" in event.payload]
         return {"reason": said[0]} if said else {}
 
@@ -200,9 +205,9 @@ def rows_of_step(db: Reader, run: str, name: str, shard: int | None) -> list[Row
     return rows
 
 
-def snapshot_facts(db: Reader, digest: str, dataset: str) -> dict[str, object]:
-    """Return what is known of a version of a dataset."""
-    row = find_snapshot(db, digest, dataset)
+def snapshot_facts(db: Reader, digest: str, dataset: str, before: str = ALWAYS) -> dict[str, object]:
+    """Return what is known of a version of a dataset, as it was cut last, but not after `before`."""
+    row = find_snapshot(db, digest, dataset, before)
     if row is None:
         return {"digest": digest}
     known = {"rows": row["row_count"], "as_of": row["as_of"] or None, "source": row["source"]}

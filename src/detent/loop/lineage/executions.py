@@ -19,6 +19,7 @@ from detent.store.queries import load_queries
 RUNNING, SKIPPED = "running", "skipped"
 _SQL = load_queries("detent.loop.lineage")
 _ITEM = re.compile(r"\[\d+\]$")  # of one item of a fan-out
+ALWAYS = "9999"  # after every moment, as text
 _RESULT = "result"  # output of a step that returns one value; its name says nothing
 
 
@@ -57,9 +58,13 @@ def datasets_read(db: Reader, run: Row) -> dict[str, DatasetUse]:
     return found
 
 
-def find_snapshot(db: Reader, digest: str, dataset: str) -> Row | None:
-    """Return the row of a dataset's version, newest cut first, whether it was cut by a run or added by hand."""
-    return db.row(_SQL["snapshot"], digest=digest, dataset=dataset)
+def find_snapshot(db: Reader, digest: str, dataset: str, before: str = ALWAYS) -> Row | None:
+    """Return the row of a dataset's version, whether it was cut by a run or added by hand.
+
+    The same rows may have been cut many times: it is the newest cut not later than `before`, else the newest of all.
+    """
+    row = db.row(_SQL["snapshot"], digest=digest, dataset=dataset, before=before)
+    return row if row is not None or before == ALWAYS else find_snapshot(db, digest, dataset)
 
 
 def snapshot_use(row: Row) -> DatasetUse:

@@ -46,17 +46,19 @@ WHERE outputs LIKE :needle ORDER BY CASE outcome WHEN 'ran' THEN 0 ELSE 1 END, r
 SELECT DISTINCT outputs FROM step_runs WHERE outputs LIKE :needle
 
 -- snapshot --
--- A version of a dataset: cut by a run, or added by hand (then it has no cut and no list of parts).
+-- A version of a dataset: cut by a run, or added by hand (then it has no cut and no list of parts). The same rows may
+-- have been cut many times; asked for is the newest cut that is not later than `before`.
 SELECT id, dataset, source, as_of, row_count, columns, parts, created, NULL AS bytes, NULL AS files,
     0 AS by_hand, seq
-FROM snapshots WHERE id = :digest AND dataset = :dataset
+FROM snapshots WHERE id = :digest AND dataset = :dataset AND as_of <= :before
 UNION ALL
 SELECT manifest, dataset, source, '', row_count, columns, NULL, created, bytes, files, 1, seq
 FROM data_commits WHERE manifest = :digest AND dataset = :dataset
 ORDER BY by_hand, seq DESC LIMIT 1
 
 -- snapshots_of --
-SELECT id FROM snapshots WHERE dataset = :dataset ORDER BY seq DESC
+-- Each version once, however often it was cut; the newest first.
+SELECT id FROM snapshots WHERE dataset = :dataset GROUP BY id ORDER BY MAX(seq) DESC
 
 -- snapshots_like --
 SELECT DISTINCT dataset, id FROM snapshots WHERE id >= :low AND id < :high ORDER BY dataset, id
