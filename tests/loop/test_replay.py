@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -122,6 +122,25 @@ def test_the_window_and_the_limit_choose_the_newest_rows(served: Workspace, writ
     assert done.replayed == 12
     with pytest.raises(RefusedError, match="nothing to replay"):
         replay(served, champion(served), replace(ASKED, since=served.now()), watch=lambda at, of: None)
+
+
+def test_a_window_without_rows_is_named_and_so_is_one_that_ends_before_it_begins(served: Workspace) -> None:
+    now = served.now()
+
+    def refused(since: datetime | None, until: datetime | None) -> str:
+        with pytest.raises(RefusedError) as caught:
+            replay(served, champion(served), replace(ASKED, since=since, until=until), watch=lambda at, of: None)
+        return caught.value.why
+
+    assert refused(now, None) == f"the log holds no prediction at all from {now:%Y-%m-%d %H:%M} UTC"
+    assert refused(None, now) == f"the log holds no prediction of the window to {now:%Y-%m-%d %H:%M} UTC"
+    assert "and ends at" in refused(now, now - timedelta(days=1))
+
+
+def test_an_alias_that_points_nowhere_is_answered_with_those_that_do(served: Workspace) -> None:
+    with pytest.raises(RefusedError) as caught:
+        chosen(served, None, "champoin")
+    assert caught.value.fix == "did you mean `champion`?"
 
 
 @pytest.mark.parametrize(("rule", "words"), [("hash", "only hashed"), ("drop", "does not keep")])

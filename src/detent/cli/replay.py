@@ -76,7 +76,7 @@ def command(
 def _lines(done: Replay) -> list[str]:
     found = done.difference
     return [
-        f"{done.replayed:,} of {done.logged:,} logged predictions, {done.first[:16]} to {done.last[:16]},"
+        f"{done.replayed:,} of {done.logged:,} logged predictions, {done.first[:16]} to {done.last[:16]} UTC,"
         f" asked again of version {done.version}: {done.rows_per_second:,.0f} rows/s in batches",
         *(f"  left out {count:,}: {_WHY[what].format(name)}" for what, name, count in done.left_out),
         "",

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from detent.bundle.protocol import Predictor
 from detent.bundle.publish import fetch
-from detent.errors import RefusedError
+from detent.errors import RefusedError, did_you_mean
 from detent.loop import places
 from detent.loop.champion import bundle_folder
 from detent.loop.classes import one_score
@@ -118,6 +118,12 @@ def _folder(ws: Workspace, version: ModelVersion) -> Path:
 def _logged(ws: Workspace, asked: Asked) -> pl.DataFrame:
     """Return the window's live rows with the answer that each caller got (null: none), oldest first."""
     mine = pl.col("endpoint") == ws.project.serving.endpoint
+    if asked.since is not None and asked.until is not None and asked.since >= asked.until:
+        raise RefusedError(
+            what="there is nothing to replay",
+            why=f"the window begins at {_minute(asked.since)} and ends at {_minute(asked.until)}, before that",
+            fix="give a --since that is older than --until: --since 2d --until 1d",
+        )
     rows = read(ws.state, asked.since, asked.until, where=mine)
     live = rows.filter(pl.col("arm") == "live")
     answers = answered(rows).select("id", "answer")
@@ -125,10 +131,19 @@ def _logged(ws: Workspace, asked: Asked) -> pl.DataFrame:
     if live.is_empty():
         raise RefusedError(
             what="there is nothing to replay",
-            why="the log holds no prediction of this window",
+            why=f"the log holds no prediction {_window(asked)}",
             fix="choose another --since; `serving.log.mode` says what is logged",
         )
     return live if asked.limit is None else live.tail(asked.limit)
+
+
+def _window(asked: Asked) -> str:
+    since = "" if asked.since is None else f" from {_minute(asked.since)}"
+    return f"at all{since}" if asked.until is None else f"of the window{since} to {_minute(asked.until)}"
+
+
+def _minute(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
 
 
 def _checked(ws: Workspace, found: Usable, version: ModelVersion) -> Usable:
@@ -208,9 +223,10 @@ def chosen(ws: Workspace, number: int | None, alias: str) -> ModelVersion:
     """
     found = aliases.current(ws.db, ws.model, alias) if number is None else number
     if found is None:
+        known = tuple(aliases.all_current(ws.db, ws.model))
         raise RefusedError(
             what=f"no version is `{alias}`",
             why="the alias points nowhere",
-            fix="name a version: --version N",
+            fix=did_you_mean(alias, known) if known else "name a version: --version N",
         )
     return versions.get(ws.db, ws.model, found)
