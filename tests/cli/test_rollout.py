@@ -30,6 +30,14 @@ def test_a_rollout_is_started_prolonged_and_ended_from_the_command_line(shop: Sh
     assert why.status == 0, why.err
     assert "shop-2: canary of version 2, beside version 1." in why.out
     assert "Nobody has looked yet: the controller of `detent up` does." in why.out
+    many = shop.detent("rollout", "list")
+    assert many.status == 0, many.err
+    assert [line.split()[0] for line in many.out.splitlines()[::2]] == ["shop-2", "shop-1"]
+    assert many.out.splitlines()[0].endswith("UTC  canary of version 2, beside version 1: running")
+    assert shop.detent("rollout", "list", "--limit", "1").out.startswith("shop-2 ")
+    both = shop.detent("replay", "--version", "1", "--alias", "champion")
+    assert (both.status, "both name a version" in both.err) == (2, True)
+    assert "champion is version 1: " in shop.detent("log").out
     ended = shop.detent("rollback", "--reason", "second thoughts")
     assert ended.out == "rollout of version 2 ended; version 1 answers everything\n"
     why = shop.detent("why", "shop-2")

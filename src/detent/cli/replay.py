@@ -25,7 +25,7 @@ _WHY = {
 @click.option("--since", default="7d", show_default=True, help="Age, such as 6h or 7d, or ISO time (UTC).")
 @click.option("--until", help="The same; default: now.")
 @click.option("--version", "number", type=click.IntRange(min=1), help="Version to ask.")
-@click.option("--alias", default="champion", show_default=True, help="Or the version that this alias points to.")
+@click.option("--alias", help="Or the version that this alias points to (default: champion).")
 @click.option("--limit", type=click.IntRange(min=1), help="Only the newest N predictions.")
 @click.option("--tolerance", type=Number(min=0.0), default=1e-6, show_default=True,
               help="Answers farther apart than this, times max(1, |answer|), count as changed.")  # fmt: skip
@@ -36,7 +36,7 @@ def command(
     since: str,
     until: str | None,
     number: int | None,
-    alias: str,
+    alias: str | None,
     limit: int | None,
     tolerance: float,
     as_json: bool,
@@ -48,16 +48,19 @@ def command(
     from dataclasses import asdict
 
     from detent.cli.moments import ago
+    from detent.loop.champion import CHAMPION
     from detent.loop.releases.replay import Asked, chosen, replay
     from detent.loop.workspace import open_workspace
 
+    if number is not None and alias is not None:
+        raise click.UsageError("--version and --alias both name a version; give one of them")
     ws = open_workspace(folder)
     asked = Asked(
         since=ago(since, ws.now(), "--since"), until=None if until is None else ago(until, ws.now(), "--until"),
         limit=limit,
         tolerance=tolerance,
     )  # fmt: skip
-    version = chosen(ws, number, alias)
+    version = chosen(ws, number, alias or CHAMPION)
     # Without a terminal there is nobody to watch a bar; click then writes nothing.
     with click.progressbar(length=1, label=f"asking version {version.number}", file=sys.stderr) as bar:
 

@@ -1,4 +1,4 @@
-"""`detent rollout`: what a rollout will take, and to start or prolong one."""
+"""`detent rollout`: what a rollout will take, to start or prolong one, and those that there were."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from detent.cli.typed import Number, Words
 
 @click.group("rollout")
 def command() -> None:
-    """Plan, start and prolong rollouts. `detent why` explains one, `detent rollback` ends it."""
+    """Plan, start, prolong and list rollouts. `detent why` explains one, `detent rollback` ends it."""
 
 
 @command.command("plan", short_help="how long each stage will take, and what it can show")
@@ -75,3 +75,25 @@ def extend(folder: Path, reason: str) -> None:
     ws = open_workspace(folder)
     rollout = prolong(ws, reason=reason)
     click.echo(f"{rollout.id} has its whole time again, from {rollout.stage_since[:19]} UTC on")
+
+
+@command.command("list", short_help="the rollouts that there were, the newest first")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(min=1), help="Only the newest N.")
+@click.pass_obj
+def listed(folder: Path, limit: int) -> None:
+    """List rollouts, the newest first. Their first word is what `detent why` takes."""
+    from detent.loop.reading import open_to_read
+    from detent.rollout import store
+    from detent.rollout.words import candidates
+
+    ws = open_to_read(folder)
+    known = store.history(ws.db, ws.project.serving.endpoint)
+    if not known:
+        click.echo("no version was rolled out yet: detent deploy")
+    for rollout in known[: -limit - 1 : -1]:
+        beside = "" if rollout.champion is None else f", beside version {rollout.champion}"
+        state = rollout.state.replace("_", " ")
+        click.echo(
+            f"{rollout.id}  {rollout.started_at[:19]} UTC  {rollout.kind} of {candidates(rollout)}{beside}: {state}"
+        )
+        click.echo(f"  {rollout.reason}")

@@ -54,6 +54,7 @@ QUIET = (
     "alias.changed", "training.ignored", "rollout.advanced", "rollout.opened", "episode.closed", "episode.opened",
     "alert.delivered",
 )  # fmt: skip
+MOVED = "alias.changed"
 NOT_STOPPED = "NOT STOPPED"
 ENDS = ("rollout.promoted", "rollout.rolled_back", "rollout.called_back")
 
@@ -79,6 +80,10 @@ def sentence(event: Event) -> str:
     payload: dict[str, Any] = {**event.observed, **event.payload}
     if "findings" in payload:
         return _worst_of(payload["findings"])
+    if event.kind == MOVED:
+        before = "" if payload["before"] is None else f", before version {payload['before']}"
+        after = "nothing" if payload["number"] is None else f"version {payload['number']}"
+        return f"{payload['alias']} is {after}{before}: {payload['reason']}"
     if payload.get("error") and payload.get("why"):
         return f"{payload['error']}: {payload['why']}"
     for key in ("text", "message", "reason", "detail", "error"):
