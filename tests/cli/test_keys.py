@@ -51,3 +51,9 @@ def test_a_key_is_shown_once_listed_and_revoked(folder: Path) -> None:
 def test_a_wish_that_makes_no_sense_makes_no_key(folder: Path, wrong: tuple[str, str]) -> None:
     detent(folder, "keys", "add", "a", *wrong, works=False)
     assert detent(folder, "keys", "list", "--all").output == "no keys\n"
+
+
+def test_a_key_for_an_endpoint_that_is_not_here_is_made_with_a_note(folder: Path) -> None:
+    assert "note: " not in detent(folder, "keys", "add", "one", "--endpoint", "flights").output
+    said = detent(folder, "keys", "add", "two", "--endpoint", "fligths").output
+    assert "note: detent.yaml names no endpoint `fligths`; it names `flights`" in said

@@ -61,6 +61,10 @@ def add(
     keyring.publish(ws.state, ws.db)
     click.echo(text)
     click.echo(f"key {key.id} for {key.name}: {_terms(key)}. Keep the line above: it is not shown again.", err=True)
+    here = ws.project.serving.endpoint
+    for endpoint in endpoints:
+        if endpoint != here:
+            click.echo(f"note: detent.yaml names no endpoint `{endpoint}`; it names `{here}`", err=True)
 
 
 @command.command("list")
