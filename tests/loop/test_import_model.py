@@ -270,6 +270,7 @@ HOSTILE = {
     "other.onnx": lambda trees: trees,
     "empty.ubj": lambda trees: b"",
     "text.json": lambda trees: json.dumps({"learner": {}}).encode(),
+    "list.json": lambda trees: b'{"learner": [1]}',
     "noise.skops": lambda trees: b"PK\x03\x04" + bytes(200),
     "noise.pt2": lambda trees: bytes(range(256)),
     "noise.safetensors": lambda trees: b"\xff" * 64,
@@ -289,6 +290,7 @@ def test_a_hostile_file_is_refused_with_a_reason_and_leaves_nothing(
     with pytest.raises(DetentError) as caught:
         import_model(served, str(tmp_path / name), inputs=["price"])
     assert caught.value.why
+    assert not [word for word in ("Error:", "subscript", "indices") if word in caught.value.why], "Python's own words"
     assert caught.value.fix
     where = caught.value.where
     assert where is not None

@@ -160,7 +160,7 @@ def _mlmodel(path: Path) -> dict[str, Any]:
     try:
         about = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise _unknown(path, f"its `MLmodel` is not YAML: {str(error)[:200]}") from error
+        raise _unknown(path, f"its `MLmodel` is not plain YAML: {' '.join(str(error).split())[:200]}") from error
     if not isinstance(about, dict) or not isinstance(about.get("flavors"), dict):
         raise _unknown(path, "its `MLmodel` names no flavours")
     return about

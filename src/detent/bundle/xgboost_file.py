@@ -46,8 +46,14 @@ def inspect_booster(data: bytes) -> BoosterFacts:
     except RefusedError:
         raise
     except _MALFORMED as error:
-        raise _broken(f"it has no {error}" if isinstance(error, KeyError) else str(error)) from error
+        raise _broken(_said(error)) from error
     return facts
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f"it has no {error}"
+    return "its parts are of other kinds" if isinstance(error, TypeError | AttributeError) else str(error)
 
 
 def _facts(content: Mapping[str, Any]) -> BoosterFacts:

@@ -138,7 +138,8 @@ def _check_carried(name: str) -> None:
 
 def _read_label(series: pl.Series, task: str) -> NDArray[np.float64]:
     if not (series.dtype.is_numeric() or series.dtype == pl.Boolean):
-        raise _bad_label(series, f"it holds {series.dtype}", "turn it into numbers (0 and 1 for a binary task)")
+        fix = "turn it into numbers (0 and 1 for a binary task); if it names classes, train with task='multiclass'"
+        raise _bad_label(series, f"it holds {series.dtype}", fix)
     y = series.cast(pl.Float64).fill_null(float("nan")).to_numpy()
     unknown = int(np.count_nonzero(~np.isfinite(y)))
     if unknown:

@@ -40,7 +40,8 @@ from detent.store.lock import awaited_lock
 
 _TRUSTED = ("skops", "sandbox", "remote")  # predictors that read the policy
 _ANSWERS = (
-    "export it so that it takes any number of rows like those of this project and gives one score for each of them"
+    "export it so that it takes any number of rows like those of this project and gives one score for each of them, "
+    "or with several classes one probability of each class"
 )
 _PACKAGES = ("lightgbm", "numpy", "onnxruntime", "pandas", "scikit-learn", "skops", "torch", "xgboost")
 
@@ -184,7 +185,7 @@ def _latest_candidate(ws: Workspace) -> Event:
     if not made:
         raise RefusedError(
             what="there are no rows to judge the model on",
-            why="a model from elsewhere is judged on the evaluation rows of a run, and nothing was run yet",
+            why="a model from elsewhere is judged on the evaluation rows of a run, and no run has made a candidate yet",
             fix="run the pipeline once: detent run",
         )
     return made[-1]
