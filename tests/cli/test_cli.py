@@ -71,7 +71,7 @@ def test_a_project_from_new_to_deployed_and_a_forged_row_in_its_ledger(tmp_path:
     assert "It is version 1" in ran.stdout
     assert "unchanged" in detent("run", "--why", cwd=shop).stdout
     assert "promoted" in detent("deploy", "1", cwd=shop).stdout
-    assert "version 1 answers 100 %" in detent("status", cwd=shop).stdout
+    assert "version 1 answers 100 %; nobody serves now: detent up\n" in detent("status", cwd=shop).stdout
     assert "champion     version 1" in detent("at", "2100-01-01", cwd=shop).stdout
     assert "verdict.passed" in detent("log", "--kind", "verdict", cwd=shop).stdout
     assert detent("verify", cwd=shop).stdout.startswith("intact")

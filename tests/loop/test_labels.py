@@ -9,8 +9,13 @@ import msgspec
 import polars as pl
 import pytest
 
+from detent.cli.overview import overview
+from detent.loop.controller import Controller
+from detent.loop.labelling.label_faults import unread
 from detent.loop.labelling.labels import collect
+from detent.loop.servers.serve import NeighbourGateway
 from detent.loop.workspace import Workspace, virtual_clock
+from detent.pipeline.executors.protocol import Executor
 from detent.predictions import LabelCounts, labels_of, orphans, places
 from detent.records.prediction import Prediction
 from detent.records.project import LabelSource
@@ -147,11 +152,24 @@ def test_a_file_that_can_not_be_read_is_said_once_and_tried_again(feed: Feed) ->
     for hours in (1.0, 2.5, 4.0):
         assert feed.collect(hours) == LabelCounts()
     assert len(events(feed, "labels.failed")) == 1
+    (fault,) = unread(feed.ws)
+    assert "there is no file" in fault
+    assert fault.endswith(f", since {feed.start + HOUR:%Y-%m-%d %H:%M} UTC")
+    assert fault in [str(line) for line in overview(feed.ws).renderables]
     (feed.ws.folder / "labels.parquet").write_bytes(b"no table")
     feed.collect(6.0)
     assert len(events(feed, "labels.failed")) == 2
     feed.write([(one, 1.0, 0.5)])
     assert feed.collect(8.0) == LabelCounts(new=1)
+    assert not list(unread(feed.ws))
+
+
+def test_a_file_that_can_not_be_read_is_shown_once_to_who_watches(feed: Feed, executor: Executor) -> None:
+    told: list[str] = []
+    controller = Controller(feed.ws, NeighbourGateway(feed.ws), executor, tell=told.append)
+    for _ in range(3):
+        controller.look()
+    assert [line for line in told if "there is no file" in line] == list(unread(feed.ws))
 
 
 def test_rows_that_are_no_labels_are_told(feed: Feed) -> None:

@@ -101,6 +101,7 @@ def test_the_policy_digest_follows_the_gate_and_not_its_layout(tmp_path: Path) -
         ("[shadow, 1%", "[shadow, 7%", 16, 19, "grow"),
         ("[shadow, 1%", "[shadow, one", 16, 28, "no stage"),
         ("window: 1d", "window: soon", 17, 19, "no duration"),
+        ("window: 1d", "window: 7", 17, 19, "write for example 7s, 7m, 7h or 7d"),
         ('"0 3 * * 1"', '"0 3 * *"', 18, 17, "no cron"),
         ("new_rows: 50000", "new_rows: many", 18, None, "a number is needed"),
         ("budget: 4/day", "budget: 4", 18, None, "a text is needed"),

@@ -69,7 +69,7 @@ def test_experiments_have_their_own_keys(tmp_path):
         ("{stages: [shadow, 5, 100%]}", "such as 5%"),
         ("{stages: [50%, 100% for 24h]}", "99% for 24h, 100%"),
         ("{max_time: 10m}", "max_time (10 min) ends a stage before min_time (60 min) is over"),
-        ("{max_time: 7}", "write for example 7d, 7h or 7m"),
+        ("{max_time: 7}", "write for example 7s, 7m, 7h or 7d"),
         ("{slow: 0ms}", "`0ms` is no time at all"),
         ("{kind: ab, split: 100%}", "leaves one side without requests"),
         ("{kind: ab, split: 0.001%}", "leaves one side without requests"),

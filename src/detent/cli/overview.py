@@ -9,8 +9,10 @@ from rich.table import Table
 from rich.text import Text
 
 from detent.loop.audit import audit
+from detent.loop.labelling.label_faults import unread
 from detent.loop.releases.plan import plan_of, way_has_changed
 from detent.loop.releases.traffic import desired_route
+from detent.loop.servers.serve import NeighbourGateway
 from detent.loop.workspace import Workspace
 from detent.monitor import store as monitor
 from detent.predictions import parcels
@@ -38,7 +40,7 @@ def overview(ws: Workspace) -> Group:
         )
         if way_has_changed(ws, rollout):
             lines.append(Text(f"  {CHANGED}", style="yellow"))
-    lines += [*_hosts(ws), *_episodes(ws)]
+    lines += [*_hosts(ws), *(Text(fault, style="yellow") for fault in unread(ws)), *_episodes(ws)]
     lines.append(_ledger(audit(ws)))
     return Group(*lines)
 
@@ -93,7 +95,8 @@ def _traffic(ws: Workspace) -> str:
     route = desired_route(ws)
     if not route.arms:
         return "nothing is deployed"
-    return ", ".join(f"version {arm.version} answers {arm.weight / 100:g} %" for arm in route.arms)
+    said = ", ".join(f"version {arm.version} answers {arm.weight / 100:g} %" for arm in route.arms)
+    return said if ws.shared or NeighbourGateway(ws).serves() else f"{said}; nobody serves now: detent up"
 
 
 def _cut(run: str) -> str:

@@ -18,6 +18,7 @@ from detent.loop.hosts.heard import Heard
 from detent.loop.hosts.taking import Taking
 from detent.loop.judging.waivers import note_expired
 from detent.loop.labelling.label_audit import ask
+from detent.loop.labelling.label_faults import unread
 from detent.loop.labelling.labels import collect
 from detent.loop.labelling.streams import Streams
 from detent.loop.lineage.openlineage import emit
@@ -86,6 +87,7 @@ class Controller:
         self._streams = Streams()
         self._silent = ""
         self._alarms: set[tuple[str, str, str]] = set()
+        self._unread: set[str] = set()
 
     def tick(self) -> None:
         """Do everything that is due now. A part that fails keeps none of the others from being done.
@@ -130,7 +132,7 @@ class Controller:
             self.take,
             self.look_at_rollout,
             lambda: note_expired(ws),
-            lambda: collect(ws, self._streams),
+            self._collect_labels,
             lambda: ask(ws),
             watched,
             lambda: findings.extend(judge_due(ws, self._heard)),
@@ -159,6 +161,13 @@ class Controller:
                 )
                 with suppress(DetentError):  # it may be the database that is away
                     self._ws.record(fact)
+
+    def _collect_labels(self) -> None:
+        """Fetch what is due, and show once what can't be read."""
+        collect(self._ws, self._streams)
+        before, self._unread = self._unread, set(unread(self._ws))
+        for fault in sorted(self._unread - before):
+            self._tell(fault)
 
     def take(self) -> None:
         """Take what other hosts have answered into the log that all decisions are made from."""

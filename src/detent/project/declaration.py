@@ -9,7 +9,6 @@ from detent.errors import did_you_mean
 from detent.project import front
 from detent.project.classes import MULTICLASS, read_classes, refuse_unfit
 from detent.project.datasets import read_data
-from detent.project.durations import parse_duration
 from detent.project.gate import policy_digest, read_gate
 from detent.project.log import read_log
 from detent.project.monitor import read_monitor
@@ -121,7 +120,7 @@ def _target(value: Value, data: tuple[Source, ...]) -> Target:
         classes=read_classes(section, task),
         group=section.read("group", Value.text, None),
         series=section.read("series", Value.text, None),
-        season=section.read("season", lambda item: item.parsed(parse_duration), None),
+        season=section.read("season", Value.duration, None),
     )
 
 

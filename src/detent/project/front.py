@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-from detent.project.durations import parse_duration
 from detent.project.nodes import Section, Value
 from detent.records.front import FallbackScore, Front
 
@@ -20,7 +19,7 @@ def read_front(section: Section) -> Front:
     tls = section.read("tls", lambda value: value.section(("certificate", "key")), None)
     return Front(
         fast_path=section.read("fast_path", _is_on, default.fast_path),
-        timeout=section.read("timeout", lambda value: value.parsed(parse_duration), default.timeout),
+        timeout=section.read("timeout", Value.duration, default.timeout),
         most_open=section.read("most_open", lambda value: value.whole(low=1, high=100_000), default.most_open),
         score=section.read("fallback", lambda value: read_fallback(value)[1], None),
         manage_host=default.manage_host if manage is None else manage.read("host", Value.text, default.manage_host),

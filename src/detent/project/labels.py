@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
-from detent.project.durations import parse_duration
 from detent.project.kafka_settings import read_secrets, read_settings
 from detent.project.nodes import Value
 from detent.records.project import LabelSource
@@ -54,7 +53,7 @@ def _source(item: Value) -> LabelSource:
         name=name,
         value=value,
         at=at,
-        every=section.read("every", lambda value: value.parsed(parse_duration), timedelta(hours=1)),
+        every=section.read("every", Value.duration, timedelta(hours=1)),
         connection=connection,
         servers=servers,
         group=group,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
-from detent.project.durations import BYTES, parse_duration
+from detent.project.durations import BYTES
 from detent.project.nodes import Value
 from detent.records.log import DROP, HASH, KEEP, MODES, OFF, LogPlan
 
@@ -36,7 +36,7 @@ def _mode(value: Value) -> str:
 
 
 def _sync(value: Value) -> timedelta:
-    time = value.parsed(parse_duration)
+    time = value.duration()
     if not _SHORTEST <= time <= _LONGEST:
         raise value.error(f"{value.text()} is out of range", "give a time between 1ms and 1m")
     return time

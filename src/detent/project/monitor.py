@@ -8,7 +8,6 @@ from detent import plugins
 from detent.project.channels import LOG, read_channels
 from detent.project.drift import KEYS as DRIFT_KEYS
 from detent.project.drift import read_drift
-from detent.project.durations import parse_duration
 from detent.project.labels import read_labels
 from detent.project.nodes import Value, read_key
 from detent.records.project import MonitorPlan, Target
@@ -30,7 +29,7 @@ def read_monitor(value: Value | None, target: Target) -> MonitorPlan:
     section = value.section(KEYS) if value else None
     return MonitorPlan(
         window=read_key(section, "window", _window, timedelta(days=1)),
-        labels_within=read_key(section, "labels_within", _duration, timedelta(days=1)),
+        labels_within=read_key(section, "labels_within", Value.duration, timedelta(days=1)),
         quality=read_key(section, "quality", Value.text, _QUALITY[target.task]),
         floor=read_key(section, "floor", Value.number, None),
         channels=read_key(section, "channels", read_channels, (LOG,)),
@@ -44,11 +43,7 @@ def read_monitor(value: Value | None, target: Target) -> MonitorPlan:
 
 
 def _window(value: Value) -> timedelta:
-    length = value.parsed(parse_duration)
+    length = value.duration()
     if length < _HOUR or length % _HOUR:
         raise value.error("answers are counted by the hour, so a window is some whole hours", "write 1h, 6h, 1d or 7d")
     return length
-
-
-def _duration(value: Value) -> timedelta:
-    return value.parsed(parse_duration)

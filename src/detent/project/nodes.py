@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
 
 from detent.errors import Place, ProjectError, did_you_mean
+from detent.project.durations import parse_duration
 
 T = TypeVar("T")
 
@@ -103,6 +105,13 @@ class Value:
         if not colon or not file.endswith(".py") or not name.isidentifier():
             raise self.error(f"`{spec}` does not name Python code", "write file.py:name, such as pipeline.py:retrain")
         return spec
+
+    def duration(self) -> timedelta:
+        """Return a length of time, such as `6h`; a number without its unit is a mistake."""
+        value = self.plain()
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            raise self.error(f"`{value}` has no unit", f"write for example {value}s, {value}m, {value}h or {value}d")
+        return self.parsed(parse_duration)
 
     def parsed(self, parse: Callable[[str], T]) -> T:
         """Return what a parser makes of the text; its ValueError becomes our error."""

@@ -82,7 +82,7 @@ class _Reader:
         return default if self._section is None else self._section.read(key, Value.share, default)
 
     def span(self, key: str, default: timedelta) -> timedelta:
-        return default if self._section is None else self._section.read(key, _duration, default)
+        return default if self._section is None else self._section.read(key, Value.duration, default)
 
     def length(self, key: str, default: timedelta) -> timedelta:
         return default if self._section is None else self._section.read(key, _length, default)
@@ -179,20 +179,13 @@ def _stage(text: str) -> Stage:
     return Stage(name=name, weight=weight, lasts=length)
 
 
-def _duration(value: Value) -> timedelta:
-    number = value.plain()
-    if isinstance(number, int | float) and not isinstance(number, bool):
-        raise value.error(f"`{number}` has no unit", f"write for example {number}d, {number}h or {number}m")
-    return value.parsed(parse_duration)
-
-
 def _minutes(length: timedelta) -> str:
     return f"{length.total_seconds() / 60:g} min"
 
 
 def _length(value: Value) -> timedelta:
     """Return a duration above 0."""
-    length = _duration(value)
+    length = value.duration()
     if not length:
         raise value.error(f"`{value.plain()}` is no time at all", "write a longer one, such as 30m, 6h or 1d")
     return length

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from croniter import croniter
 
-from detent.project.durations import parse_duration, parse_rate
+from detent.project.durations import parse_rate
 from detent.project.nodes import Section, Value, read_key
 from detent.records.project import Slo, TriggerPlan
 
@@ -32,7 +32,7 @@ def read_trigger(value: Value | None) -> TriggerPlan:
         new_rows=read_key(section, "new_rows", lambda item: item.whole(low=1), None),
         webhooks=read_key(section, "webhooks", _names, ()),
         slo=read_key(section, "slo", _slo, None),
-        cooldown=read_key(section, "cooldown", _duration, timedelta(days=1)),
+        cooldown=read_key(section, "cooldown", Value.duration, timedelta(days=1)),
         budget=budget,
         budget_period=period,
         money=read_key(section, "money", lambda item: item.number(low=0), None),
@@ -69,7 +69,7 @@ def _name(text: str) -> str:
 
 def _slo(value: Value) -> Slo:
     section = value.section(("errors", "burn", "over"))
-    over = section.read("over", _duration, timedelta(hours=1))
+    over = section.read("over", Value.duration, timedelta(hours=1))
     if over < timedelta(minutes=1):
         raise value.error("a span below a minute holds too few requests", "write a longer span, such as 1h")
     return Slo(
@@ -83,7 +83,3 @@ def _cron(text: str) -> str:
     if len(text.split()) != 5 or not croniter.is_valid(text):
         raise ValueError(f'`{text}` is no cron line; write five fields, such as "0 3 * * 1" for Mondays at 03:00 UTC')
     return text
-
-
-def _duration(value: Value) -> timedelta:
-    return value.parsed(parse_duration)

@@ -6,7 +6,6 @@ import re
 import sys
 from datetime import timedelta
 
-from detent.project.durations import parse_duration
 from detent.project.nodes import Value
 from detent.records.project import PLAIN_TYPES, Trust
 
@@ -24,9 +23,7 @@ def read_trust(value: Value) -> Trust:
     """
     section = value.section(_KEYS)
     default = Trust()
-    deadline = section.read(
-        "deadline", lambda item: item.parsed(parse_duration), timedelta(seconds=default.deadline)
-    ).total_seconds()
+    deadline = section.read("deadline", Value.duration, timedelta(seconds=default.deadline)).total_seconds()
     if not 0 < deadline <= 3600:
         raise value.error("a deadline lies between nothing and an hour", "write one such as `deadline: 30s`")
     return Trust(

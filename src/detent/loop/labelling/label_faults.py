@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -10,7 +11,7 @@ from detent.loop.alerts.notify import notify
 from detent.loop.workspace import Workspace
 from detent.monitor import store
 from detent.monitor.episodes import CLOSED, episode_key
-from detent.predictions.looks import Look, save_look
+from detent.predictions.looks import Look, last_look, save_look
 from detent.predictions.sources.protocol import shown
 from detent.records.event import Fact
 from detent.records.finding import WARNING, Finding
@@ -23,9 +24,22 @@ LONG = timedelta(hours=1)  # after which people are told
 UNREAD = "unread"
 
 
+def name_of(source: LabelSource) -> str:
+    """Return the name under which looks at a place are kept."""
+    return f"{source.source} {source.field}"
+
+
+def unread(ws: Workspace) -> Iterator[str]:
+    """Yield a sentence for each place that could not be read when it was looked at last."""
+    for source in ws.project.monitor.labels:
+        look = last_look(ws.db, name_of(source))
+        if look is not None and look.failing is not None:
+            yield f"{look.fault}, since {look.failing:%Y-%m-%d %H:%M} UTC"
+
+
 def note_fault(ws: Workspace, source: LabelSource, name: str, look: Look | None, error: DetentError) -> None:
     """Remember that a place can't be read; with each other reason it is said again."""
-    said = error.what + error.why
+    said = f"{error.what}: {error.why}"
     since = (look.failing if look is not None else None) or ws.now()
     read, version = (look.read, look.version) if look is not None else (None, "")
     with ws.db.transaction() as tx:

@@ -11,7 +11,7 @@ from functools import partial
 import polars as pl
 
 from detent.errors import DetentError
-from detent.loop.labelling.label_faults import note_fault, note_recovery
+from detent.loop.labelling.label_faults import name_of, note_fault, note_recovery
 from detent.loop.labelling.streams import Streams
 from detent.loop.workspace import Workspace
 from detent.plugins import load
@@ -52,7 +52,7 @@ def collect(ws: Workspace, streams: Streams | None = None) -> LabelCounts:
     if streams is not None:
         streams.begin()
     for source in ws.project.monitor.labels:
-        name = f"{source.source} {source.field}"
+        name = name_of(source)
         look = last_look(ws.db, name)
         if look is None or not look.at <= ws.now() < look.at + source.every:
             counts += _look_at(ws, source, name, look, streams)
