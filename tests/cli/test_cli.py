@@ -34,6 +34,21 @@ def test_help_names_every_command(tmp_path: Path) -> None:
     assert all(f"  {name} " in shown for name in COMMANDS)
 
 
+def test_what_nobody_reads_to_its_end_is_no_success_and_no_trace() -> None:
+    """`detent verify | head -1` must not pass for a verdict that was never reached."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "detent.cli.main", "--help"],
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        timeout=60,
+        check=False,
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
 def test_a_mistyped_command_suggests_the_right_one(tmp_path: Path) -> None:
     done = detent("simulat", cwd=tmp_path)
     assert done.returncode == 2

@@ -24,7 +24,7 @@ COMMANDS = {
     "import": "bring a model from elsewhere: a file, an MLflow model; the same gate judges it",
     "gate": "what the gate said and why: explain; exceptions: waive; what it will ask: plan, check",
     "deploy": "roll a registered version out",
-    "rollout": "plan, start and prolong rollouts",
+    "rollout": "plan, start, prolong and list rollouts",
     "why": "why a rollout went as it did, recomputed",
     "rollback": "go back to the previous champion at once",
     "drill": "rehearse a rollback under load and measure it",
@@ -84,9 +84,6 @@ def main() -> None:
         click.secho("error: ", fg="red", bold=True, nl=False, err=True)
         click.echo(str(error), err=True)
         sys.exit(error.exit_status)
-    except BrokenPipeError:  # the reader of a pipe went away: `detent log | head`
-        sys.stderr.close()
-        sys.exit(0)
 
 
 if __name__ == "__main__":
