@@ -154,7 +154,8 @@ def test_a_file_that_can_not_be_read_is_said_once_and_tried_again(feed: Feed) ->
     assert len(events(feed, "labels.failed")) == 1
     (fault,) = unread(feed.ws)
     assert "there is no file" in fault
-    assert fault.endswith(f", since {feed.start + HOUR:%Y-%m-%d %H:%M} UTC")
+    assert "put it there" in fault
+    assert fault.endswith(f" (since {feed.start + HOUR:%Y-%m-%d %H:%M} UTC)")
     assert fault in [str(line) for line in overview(feed.ws).renderables]
     (feed.ws.folder / "labels.parquet").write_bytes(b"no table")
     feed.collect(6.0)

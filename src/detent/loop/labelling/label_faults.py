@@ -34,12 +34,12 @@ def unread(ws: Workspace) -> Iterator[str]:
     for source in ws.project.monitor.labels:
         look = last_look(ws.db, name_of(source))
         if look is not None and look.failing is not None:
-            yield f"{look.fault}, since {look.failing:%Y-%m-%d %H:%M} UTC"
+            yield f"{look.fault} (since {look.failing:%Y-%m-%d %H:%M} UTC)"
 
 
 def note_fault(ws: Workspace, source: LabelSource, name: str, look: Look | None, error: DetentError) -> None:
     """Remember that a place can't be read; with each other reason it is said again."""
-    said = f"{error.what}: {error.why}"
+    said = f"{error.what}: {error.why}; {error.fix}"
     since = (look.failing if look is not None else None) or ws.now()
     read, version = (look.read, look.version) if look is not None else (None, "")
     with ws.db.transaction() as tx:
